@@ -1,0 +1,1 @@
+//! The mqtt program: broker, publisher, subscriber and demo

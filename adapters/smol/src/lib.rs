@@ -1,0 +1,1 @@
+//! MQTT client on futures-io streams: smol and async-std

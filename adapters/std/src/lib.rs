@@ -1,0 +1,1 @@
+//! MQTT client on blocking std sockets and threads

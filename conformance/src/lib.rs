@@ -1,0 +1,1 @@
+//! Packet traces that test any MQTT client, broker or codec

@@ -1,0 +1,1 @@
+//! Deterministic MQTT session state machines: client, server connection and broker, without IO
