@@ -1,17 +1,62 @@
-//! MQTT 3.1, 3.1.1 and 5.0 packets: a strict codec without std, without an allocator, without a copy
+//! MQTT 3.1, 3.1.1 and 5.0 packets: a strict codec without `std`, without an allocator, without a copy.
+//!
+//! [`frame_len`] finds the end of a packet, [`Packet::decode`] gives a borrowed value, [`Packet::encode`] writes one.
+//! All three versions share one [`Packet`]; a packet that breaks a rule of its version is refused, and the
+//! [`DecodeError`] names the rule as a [`Statement`].
+//!
+//! ```
+//! use mqtt_proto::{Frame, Packet, Sender, Version, frame_len};
+//!
+//! // QoS 0 PUBLISH of "hi" to "a/b", then the first byte of something else.
+//! let received = [0x30, 0x07, 0x00, 0x03, b'a', b'/', b'b', b'h', b'i', 0xC0];
+//! let Frame::Len(len) = frame_len(&received, 1024)? else { panic!("incomplete") };
+//! let packet = Packet::decode(Version::V311, Sender::Client, &received[..len])?;
+//! let Packet::Publish(publish) = packet else { panic!("not a PUBLISH") };
+//! assert_eq!((publish.head.topic.as_str(), publish.payload), ("a/b", &b"hi"[..]));
+//!
+//! let mut out = [0; 64];
+//! assert_eq!(packet.encode(Version::V311, &mut out), Ok(&received[..len]));
+//! # Ok::<(), mqtt_proto::DecodeError>(())
+//! ```
+//!
+//! - [`packet`]: one type for each control packet.
+//! - [`property`]: the properties of 5.0, and lists of them.
+//! - [`topic`]: topic names, filters, shared subscriptions, patterns.
+//! - [`statement`]: the rules of the standards, by name.
+//! - `rules`: which rule holds in which version, in one table.
+//! - `wire`: numbers, texts and headers as bytes.
 #![no_std]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod error;
+pub mod packet;
+mod packet_id;
+mod packet_type;
+pub mod property;
+mod qos;
+mod reason;
+mod rules;
 pub mod statement;
 pub mod topic;
 mod version;
+mod wire;
 
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+pub use packet::Packet;
+pub use packet_id::PacketId;
+pub use packet_type::PacketType;
+pub use property::{Properties, Property, PropertyId};
+pub use qos::QoS;
+pub use reason::ReasonCode;
 pub use statement::Statement;
 pub use topic::{TopicError, TopicErrorKind, TopicFilter, TopicName};
 pub use version::{Sender, Version};
+pub use wire::{Frame, MAX_REMAINING_LENGTH, frame_len};

@@ -1,0 +1,94 @@
+//! Control packet types (section 2.1.2, in 3.x 2.2.1).
+
+use core::fmt;
+
+/// The type of a control packet, with its number on the wire.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
+#[repr(u8)]
+pub enum PacketType {
+    /// Client asks for a connection.
+    Connect = 1,
+    /// Server answers it.
+    ConnAck = 2,
+    /// A message, either way.
+    Publish = 3,
+    /// Answer to a QoS 1 message.
+    PubAck = 4,
+    /// First answer to a QoS 2 message.
+    PubRec = 5,
+    /// Release of a QoS 2 message.
+    PubRel = 6,
+    /// Last answer to a QoS 2 message.
+    PubComp = 7,
+    /// Client asks for subscriptions.
+    Subscribe = 8,
+    /// Server answers them.
+    SubAck = 9,
+    /// Client gives subscriptions up.
+    Unsubscribe = 10,
+    /// Server answers that.
+    UnsubAck = 11,
+    /// Client shows that it is alive.
+    PingReq = 12,
+    /// Server answers it.
+    PingResp = 13,
+    /// Last packet of a connection (from a server in 5.0 only).
+    Disconnect = 14,
+    /// Step of an authentication exchange (5.0 only).
+    Auth = 15,
+}
+
+impl PacketType {
+    /// All types, in the order of their numbers.
+    pub const ALL: [Self; 15] = [
+        Self::Connect,
+        Self::ConnAck,
+        Self::Publish,
+        Self::PubAck,
+        Self::PubRec,
+        Self::PubRel,
+        Self::PubComp,
+        Self::Subscribe,
+        Self::SubAck,
+        Self::Unsubscribe,
+        Self::UnsubAck,
+        Self::PingReq,
+        Self::PingResp,
+        Self::Disconnect,
+        Self::Auth,
+    ];
+
+    /// The type with this number; `None` for 0 and above 15.
+    pub fn from_u8(value: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(value).checked_sub(1)?).copied()
+    }
+
+    /// The name as the standards write it, in capitals.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::ConnAck => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::PubAck => "PUBACK",
+            Self::PubRec => "PUBREC",
+            Self::PubRel => "PUBREL",
+            Self::PubComp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::SubAck => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::UnsubAck => "UNSUBACK",
+            Self::PingReq => "PINGREQ",
+            Self::PingResp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
+        }
+    }
+}
+
+impl fmt::Display for PacketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
