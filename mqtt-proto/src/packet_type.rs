@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::{Sender, Version};
+
 /// The type of a control packet, with its number on the wire.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -63,6 +65,39 @@ impl PacketType {
     /// The type with this number; `None` for 0 and above 15.
     pub fn from_u8(value: u8) -> Option<Self> {
         Self::ALL.get(usize::from(value).checked_sub(1)?).copied()
+    }
+
+    /// Whether this side may send this type in this version (table 2-1).
+    pub const fn is_sent_by(self, from: Sender, version: Version) -> bool {
+        match self {
+            Self::Connect | Self::Subscribe | Self::Unsubscribe | Self::PingReq => {
+                !matches!(from, Sender::Server)
+            }
+            Self::ConnAck | Self::SubAck | Self::UnsubAck | Self::PingResp => !matches!(from, Sender::Client),
+            // In 3.x a server closes without a word.
+            Self::Disconnect => version.has_properties() || !matches!(from, Sender::Server),
+            Self::Auth => version.has_properties(),
+            Self::Publish | Self::PubAck | Self::PubRec | Self::PubRel | Self::PubComp => true,
+        }
+    }
+
+    /// The low four bits of the first byte (table 2-2); those of PUBLISH vary.
+    pub(crate) const fn header_flags(self) -> u8 {
+        match self {
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe => 0x02,
+            Self::Connect
+            | Self::ConnAck
+            | Self::Publish
+            | Self::PubAck
+            | Self::PubRec
+            | Self::PubComp
+            | Self::SubAck
+            | Self::UnsubAck
+            | Self::PingReq
+            | Self::PingResp
+            | Self::Disconnect
+            | Self::Auth => 0,
+        }
     }
 
     /// The name as the standards write it, in capitals.

@@ -4,6 +4,8 @@ use core::fmt;
 
 /// A version of the protocol. Versions are values: one packet model serves all three.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Version {
     /// MQTT 3.1, protocol name `MQIsdp`, level 3.
@@ -61,6 +63,8 @@ impl fmt::Display for Version {
 
 /// Who sent the bytes that are decoded. Some packets, codes and properties are right from one side only.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Sender {
     /// A client sent it.

@@ -4,6 +4,7 @@
 
 mod ack;
 mod auth;
+mod codec;
 mod connack;
 mod connect;
 mod disconnect;
@@ -17,10 +18,12 @@ pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
-pub use publish::{Publish, PublishHead};
+pub use publish::{HeadStatus, Publish, PublishHead};
 pub use suback::{ReasonCodes, SubAck, UnsubAck};
-pub use subscribe::{RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
-pub use unsubscribe::{Filters, Unsubscribe};
+pub use subscribe::{
+    RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions, SubscriptionsIter,
+};
+pub use unsubscribe::{Filters, FiltersIter, Unsubscribe};
 
 use crate::PacketType;
 

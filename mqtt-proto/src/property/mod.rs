@@ -1,7 +1,10 @@
 //! Properties (5.0, section 2.2.2.2): one enum for a property, one borrowed view for a list of them.
 
+mod seen;
 mod view;
+mod wire;
 
+pub(crate) use seen::Seen;
 pub use view::{Iter, Properties};
 
 use crate::PacketType;
@@ -69,6 +72,7 @@ pub enum Property<'a> {
 
 /// The identifier of a property on the wire.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standard")]
 #[repr(u8)]
 pub enum PropertyId {
@@ -128,18 +132,6 @@ pub enum PropertyId {
     SharedSubscriptionAvailable = 0x2A,
 }
 
-/// How the value of a property is written (section 2.2.2.2).
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ValueType {
-    Byte,
-    Uint16,
-    Uint32,
-    Varint,
-    String,
-    StringPair,
-    Binary,
-}
-
 /// Where a property may stand.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standard")]
@@ -183,7 +175,7 @@ impl PropertyId {
     ];
 
     /// The identifier with this number, if there is one.
-    pub fn from_u8(value: u8) -> Option<Self> {
+    pub const fn from_u8(value: u8) -> Option<Self> {
         Some(match value {
             0x01 => Self::PayloadFormatIndicator,
             0x02 => Self::MessageExpiryInterval,
@@ -258,36 +250,56 @@ impl PropertyId {
     pub const fn may_repeat(self, place: PropertyPlace) -> bool {
         matches!(
             (self, place),
-            (Self::UserProperty, _) | (Self::SubscriptionIdentifier, PropertyPlace::Packet(PacketType::Publish))
+            (Self::UserProperty, _)
+                | (
+                    Self::SubscriptionIdentifier,
+                    PropertyPlace::Packet(PacketType::Publish)
+                )
         )
-    }
-
-    pub(crate) const fn value_type(self) -> ValueType {
-        match self {
-            Self::PayloadFormatIndicator | Self::RequestProblemInformation | Self::RequestResponseInformation | Self::MaximumQoS | Self::RetainAvailable | Self::WildcardSubscriptionAvailable | Self::SubscriptionIdentifierAvailable | Self::SharedSubscriptionAvailable => ValueType::Byte,
-            Self::MessageExpiryInterval | Self::SessionExpiryInterval | Self::WillDelayInterval | Self::MaximumPacketSize => ValueType::Uint32,
-            Self::ContentType | Self::ResponseTopic | Self::AssignedClientIdentifier | Self::AuthenticationMethod | Self::ResponseInformation | Self::ServerReference | Self::ReasonString => ValueType::String,
-            Self::CorrelationData | Self::AuthenticationData => ValueType::Binary,
-            Self::SubscriptionIdentifier => ValueType::Varint,
-            Self::ServerKeepAlive | Self::ReceiveMaximum | Self::TopicAliasMaximum | Self::TopicAlias => ValueType::Uint16,
-            Self::UserProperty => ValueType::StringPair,
-        }
     }
 
     const fn places(self) -> u16 {
         match self {
-            Self::PayloadFormatIndicator | Self::MessageExpiryInterval | Self::ContentType | Self::ResponseTopic | Self::CorrelationData => PUBLISH | WILL,
+            Self::PayloadFormatIndicator
+            | Self::MessageExpiryInterval
+            | Self::ContentType
+            | Self::ResponseTopic
+            | Self::CorrelationData => PUBLISH | WILL,
             Self::SubscriptionIdentifier => PUBLISH | SUBSCRIBE,
             Self::SessionExpiryInterval => CONNECT | CONNACK | DISCONNECT,
-            Self::AssignedClientIdentifier | Self::ServerKeepAlive | Self::ResponseInformation | Self::MaximumQoS | Self::RetainAvailable | Self::WildcardSubscriptionAvailable | Self::SubscriptionIdentifierAvailable | Self::SharedSubscriptionAvailable => CONNACK,
+            Self::AssignedClientIdentifier
+            | Self::ServerKeepAlive
+            | Self::ResponseInformation
+            | Self::MaximumQoS
+            | Self::RetainAvailable
+            | Self::WildcardSubscriptionAvailable
+            | Self::SubscriptionIdentifierAvailable
+            | Self::SharedSubscriptionAvailable => CONNACK,
             Self::AuthenticationMethod | Self::AuthenticationData => CONNECT | CONNACK | AUTH,
             Self::RequestProblemInformation | Self::RequestResponseInformation => CONNECT,
             Self::WillDelayInterval => WILL,
             Self::ServerReference => CONNACK | DISCONNECT,
-            Self::ReasonString => CONNACK | PUBACK | PUBREC | PUBREL | PUBCOMP | SUBACK | UNSUBACK | DISCONNECT | AUTH,
+            Self::ReasonString => {
+                CONNACK | PUBACK | PUBREC | PUBREL | PUBCOMP | SUBACK | UNSUBACK | DISCONNECT | AUTH
+            }
             Self::ReceiveMaximum | Self::TopicAliasMaximum | Self::MaximumPacketSize => CONNECT | CONNACK,
             Self::TopicAlias => PUBLISH,
-            Self::UserProperty => CONNECT | CONNACK | PUBLISH | WILL | PUBACK | PUBREC | PUBREL | PUBCOMP | SUBSCRIBE | SUBACK | UNSUBSCRIBE | UNSUBACK | DISCONNECT | AUTH,
+            Self::UserProperty => {
+                CONNECT
+                    | CONNACK
+                    | PUBLISH
+                    | WILL
+                    | PUBACK
+                    | PUBREC
+                    | PUBREL
+                    | PUBCOMP
+                    | SUBSCRIBE
+                    | SUBACK
+                    | UNSUBSCRIBE
+                    | UNSUBACK
+                    | DISCONNECT
+                    | AUTH
+            }
         }
     }
 }

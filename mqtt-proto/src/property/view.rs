@@ -1,6 +1,13 @@
 //! A list of properties as a view on bytes that were checked once.
 
-use super::Property;
+use core::fmt;
+
+use super::{Property, PropertyPlace, Seen};
+use crate::{
+    EncodeError,
+    rules::Site,
+    wire::{Count, Sink},
+};
 
 /// A list of properties: the bytes of a decoded packet, a caller's slice, or the one followed by the other. `Copy`, two slices.
 ///
@@ -26,7 +33,10 @@ impl<'a> Properties<'a> {
     /// The same properties as decoded, followed by these; a slice that was given earlier is replaced.
     #[must_use]
     pub const fn with(self, list: &'a [Property<'a>]) -> Self {
-        Self { wire: self.wire, list }
+        Self {
+            wire: self.wire,
+            list,
+        }
     }
 
     /// Bytes that the decoder has checked.
@@ -46,17 +56,32 @@ impl<'a> Properties<'a> {
 
     /// The properties in order.
     pub const fn iter(&self) -> Iter<'a> {
-        Iter { wire: self.wire, list: self.list }
+        Iter {
+            wire: self.wire,
+            list: self.list,
+        }
     }
 
     /// The values of User Property, in order.
     pub fn user_properties(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.iter().filter_map(|p| if let Property::UserProperty(name, value) = p { Some((name, value)) } else { None })
+        self.iter().filter_map(|p| {
+            if let Property::UserProperty(name, value) = p {
+                Some((name, value))
+            } else {
+                None
+            }
+        })
     }
 
     /// The values of Subscription Identifier, in order.
     pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.iter().filter_map(|p| if let Property::SubscriptionIdentifier(id) = p { Some(id) } else { None })
+        self.iter().filter_map(|p| {
+            if let Property::SubscriptionIdentifier(id) = p {
+                Some(id)
+            } else {
+                None
+            }
+        })
     }
 }
 
@@ -105,4 +130,112 @@ single! {
 pub struct Iter<'a> {
     wire: &'a [u8],
     list: &'a [Property<'a>],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Property<'a>;
+
+    fn next(&mut self) -> Option<Property<'a>> {
+        if let Some((property, rest)) = Property::next(self.wire) {
+            self.wire = rest;
+            return Some(property);
+        }
+        let (first, rest) = self.list.split_first()?;
+        self.list = rest;
+        Some(*first)
+    }
+}
+
+impl core::iter::FusedIterator for Iter<'_> {}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> From<&'a [Property<'a>]> for Properties<'a> {
+    fn from(list: &'a [Property<'a>]) -> Self {
+        Self::new(list)
+    }
+}
+
+/// The same properties in the same order.
+impl PartialEq for Properties<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Properties<'_> {}
+
+/// A list; Authentication Data is masked.
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|property| {
+                let secret = matches!(property, Property::AuthenticationData(_));
+                if secret {
+                    Property::AuthenticationData(b"***")
+                } else {
+                    property
+                }
+            }))
+            .finish()
+    }
+}
+
+impl Properties<'_> {
+    /// The rules about a list of properties that is to be written there.
+    pub(crate) fn check(&self, place: PropertyPlace, site: Site) -> Result<Seen, EncodeError> {
+        let mut seen = Seen::default();
+        if self.is_empty() {
+            return Ok(seen);
+        }
+        if !site.version.has_properties() {
+            return Err(site.not_in_version());
+        }
+        let site = Site {
+            will: matches!(place, PropertyPlace::Will),
+            ..site
+        };
+        for property in self.list {
+            property.check_fits(site)?;
+        }
+        for property in self {
+            seen.may_stand(property.id(), place, site)?;
+            property.check(site)?;
+        }
+        Ok(seen)
+    }
+
+    /// The properties behind their length; nothing in a version that has none.
+    pub(crate) fn write(&self, site: Site, sink: &mut impl Sink) {
+        if site.version.has_properties() {
+            let mut count = Count::default();
+            self.write_list(&mut count);
+            // What is too large for a packet was refused before.
+            sink.varint(u32::try_from(count.0).unwrap_or(u32::MAX));
+            self.write_list(sink);
+        }
+    }
+
+    fn write_list(&self, sink: &mut impl Sink) {
+        sink.put(self.wire);
+        for property in self.list {
+            property.write(sink);
+        }
+    }
 }

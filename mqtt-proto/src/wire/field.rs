@@ -1,0 +1,134 @@
+//! Parsers of single fields (5.0 section 1.5, 3.1.1 section 1.5).
+
+use nom::{
+    IResult, Parser as _,
+    bytes::complete::take,
+    error::{ErrorKind, ParseError},
+    multi::length_data,
+    number::complete::{be_u8, be_u16, be_u32},
+};
+
+/// What a parser of a field gives back.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
+
+/// Why a field cannot be read.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It runs past the end.
+    Short,
+    /// It is not UTF-8; so many bytes of input are left at the first bad byte.
+    Utf8 { rest: usize },
+    /// It holds U+0000; so many bytes of input are left there.
+    Nul { rest: usize },
+    /// A variable byte integer has a fifth byte.
+    VarintTooLong,
+}
+
+impl ParseError<&[u8]> for Fault {
+    fn from_error_kind(_: &[u8], _: ErrorKind) -> Self {
+        // Nothing but the end of the input makes the parsers of nom that are used here fail.
+        Self::Short
+    }
+
+    fn append(_: &[u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// The failure of a parser that met the end.
+pub(crate) const fn short() -> nom::Err<Fault> {
+    nom::Err::Error(Fault::Short)
+}
+
+pub(crate) fn u8(input: &[u8]) -> Parsed<'_, u8> {
+    be_u8(input)
+}
+
+pub(crate) fn u16(input: &[u8]) -> Parsed<'_, u16> {
+    be_u16(input)
+}
+
+pub(crate) fn u32(input: &[u8]) -> Parsed<'_, u32> {
+    be_u32(input)
+}
+
+/// Bytes behind their two-byte length.
+pub(crate) fn binary(input: &[u8]) -> Parsed<'_, &[u8]> {
+    length_data(be_u16).parse(input)
+}
+
+/// So many bytes.
+pub(crate) fn bytes(input: &[u8], len: usize) -> Parsed<'_, &[u8]> {
+    take(len).parse(input)
+}
+
+/// UTF-8 behind its two-byte length; U+0000 is not looked for.
+pub(crate) fn raw_text(input: &[u8]) -> Parsed<'_, &str> {
+    let (rest, bytes) = binary(input)?;
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Ok((rest, text)),
+        Err(e) => {
+            let bad = bytes
+                .len()
+                .saturating_sub(e.valid_up_to())
+                .saturating_add(rest.len());
+            Err(nom::Err::Error(Fault::Utf8 { rest: bad }))
+        }
+    }
+}
+
+/// UTF-8 without U+0000 behind its two-byte length. Control characters and U+FEFF are kept: a receiver may refuse
+/// the former and must not drop the latter (5.0 section 1.5.4, `5/MQTT-1.5.4-3`, `3.1.1/MQTT-1.5.3-3`).
+pub(crate) fn text(input: &[u8]) -> Parsed<'_, &str> {
+    let (rest, text) = raw_text(input)?;
+    match text.bytes().position(|b| b == 0) {
+        None => Ok((rest, text)),
+        Some(at) => {
+            let nul = text.len().saturating_sub(at).saturating_add(rest.len());
+            Err(nom::Err::Error(Fault::Nul { rest: nul }))
+        }
+    }
+}
+
+/// A variable byte integer, and whether it is as short as can be.
+pub(crate) fn varint(input: &[u8]) -> Parsed<'_, (u32, bool)> {
+    let mut value = 0;
+    let mut rest = input;
+    for shift in [0, 7, 14, 21] {
+        let (after, byte) = u8(rest)?;
+        rest = after;
+        value |= u32::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Ok((rest, (value, shift == 0 || byte != 0)));
+        }
+    }
+    Err(nom::Err::Error(Fault::VarintTooLong))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_has_the_value_of_the_tables_of_the_standard() {
+        for (bytes, value) in [
+            (&[0x00][..], 0),
+            (&[0x7F], 127),
+            (&[0x80, 0x01], 128),
+            (&[0xFF, 0x7F], 16_383),
+            (&[0x80, 0x80, 0x01], 16_384),
+            (&[0xFF, 0xFF, 0x7F], 2_097_151),
+            (&[0x80, 0x80, 0x80, 0x01], 2_097_152),
+            (&[0xFF, 0xFF, 0xFF, 0x7F], 268_435_455),
+        ] {
+            assert_eq!(varint(bytes), Ok((&[][..], (value, true))));
+        }
+        assert_eq!(varint(&[0x80, 0x00]), Ok((&[][..], (0, false))));
+        assert_eq!(varint(&[0xFF, 0x80, 0x00]), Ok((&[][..], (127, false))));
+        assert_eq!(
+            varint(&[0x80, 0x80, 0x80, 0x80, 0x01]),
+            Err(nom::Err::Error(Fault::VarintTooLong))
+        );
+        assert_eq!(varint(&[0x80]), Err(short()));
+    }
+}
