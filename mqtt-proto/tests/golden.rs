@@ -364,6 +364,7 @@ fn the_four_answers() {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "the types that are no answers")]
 fn answer(packet_type: PacketType, ack: Ack<'_>) -> Packet<'_> {
     match packet_type {
         PacketType::PubAck => Packet::PubAck(ack),
