@@ -20,9 +20,10 @@
 //! ```
 //!
 //! - [`packet`]: one type for each control packet.
+//! - [`notation`]: packets on one line, as traces and logs have them.
 //! - [`property`]: the properties of 5.0, and lists of them.
 //! - [`topic`]: topic names, filters, shared subscriptions, patterns.
-//! - [`statement`]: the rules of the standards, by name.
+//! - [`statement`](mod@statement): the rules of the standards, by name.
 //! - `rules`: which rule holds in which version, in one table.
 //! - `wire`: numbers, texts and headers as bytes.
 #![no_std]
@@ -37,6 +38,7 @@ extern crate alloc;
 extern crate std;
 
 mod error;
+pub mod notation;
 pub mod packet;
 mod packet_id;
 mod packet_type;
