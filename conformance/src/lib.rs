@@ -1,1 +1,14 @@
-//! Packet traces that test any MQTT client, broker or codec
+//! Packet traces that test any MQTT client, broker or codec.
+//!
+//! - [`trace`]: the language, text to [`Trace`](trace::Trace).
+//! - [`fields`]: packets as lists of named fields.
+//! - [`expect`]: whether a packet is the one that a line expects.
+//! - [`target`]: what traces are run against.
+//! - [`run`]: finding traces and running them; [`report`]: what came of it.
+
+pub mod expect;
+pub mod fields;
+pub mod report;
+pub mod run;
+pub mod target;
+pub mod trace;

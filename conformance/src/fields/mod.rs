@@ -1,0 +1,65 @@
+//! Packets as lists of named fields: the form in which traces, patterns and packets meet.
+//!
+//! - [`table`]: which fields there are, of what kind, with which default, in which version.
+//! - [`Fields::of`]: a packet's fields; [`Fields::with_packet`]: the packet of fields.
+//! - [`resolve`]: the fields that a line of a trace says to send.
+
+mod from_packet;
+mod resolve;
+pub mod table;
+mod to_packet;
+
+use std::collections::BTreeMap;
+
+use mqtt_proto::PacketType;
+
+pub use resolve::{Unresolved, resolve};
+pub use to_packet::NotAPacket;
+
+/// The fields of a packet in order, names repeated where a field is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// Which packet.
+    pub packet_type: PacketType,
+    /// What it says.
+    pub list: Vec<(&'static str, Val)>,
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "closed by the language")]
+pub enum Val {
+    /// A number, flag or code.
+    Int(u64),
+    /// Text or bytes.
+    Data(Vec<u8>),
+    /// Codes, filters.
+    List(Vec<Self>),
+    /// A will, or a filter with its options.
+    Group {
+        /// The filter.
+        text: Option<Vec<u8>>,
+        /// The fields in order.
+        list: Vec<(&'static str, Self)>,
+    },
+    /// A user property.
+    Pair(String, String),
+}
+
+impl Val {
+    /// Text as a value.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Data(text.as_bytes().to_vec())
+    }
+}
+
+/// What the captures of a trace are bound to.
+pub type Bindings = BTreeMap<String, Val>;
+
+/// All values of a field, in order.
+pub fn values<'f>(list: &'f [(&'static str, Val)], name: &str) -> impl Iterator<Item = &'f Val> {
+    list.iter()
+        .filter(move |(other, _)| *other == name)
+        .map(|(_, value)| value)
+}

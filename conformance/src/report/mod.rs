@@ -1,0 +1,99 @@
+//! What came of the runs.
+
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use mqtt_proto::{Statement, Version};
+
+use crate::target::Outcome;
+use crate::trace::{Trace, TraceError};
+
+/// The outcomes of all runs.
+///
+/// Prints one line for every failure, `file:line:column: ..`, then the sums and how many statements the passed traces cover.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    sums: BTreeMap<String, Sum>,
+    failures: Vec<String>,
+    covered: BTreeSet<Statement>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    passed: usize,
+    failed: usize,
+    not_applicable: usize,
+    lines: usize,
+}
+
+impl Report {
+    /// A file that is no trace.
+    pub fn unreadable(&mut self, error: TraceError) {
+        self.failures.push(error.to_string());
+    }
+
+    /// The outcome of one run.
+    pub fn add(&mut self, file: &Path, trace: &Trace, version: Version, target: &str, outcome: Outcome) {
+        let sum = self.sums.entry(target.to_owned()).or_default();
+        match outcome {
+            Outcome::Passed { checked } => {
+                sum.passed += 1;
+                sum.lines += checked;
+                let covers = trace.head.covers.iter().map(|(_, statement)| *statement);
+                self.covered
+                    .extend(covers.filter(|statement| statement.version() == version));
+            }
+            Outcome::Failed(failures) => {
+                sum.failed += 1;
+                for failure in failures {
+                    let (file, at, why) = (file.display(), failure.at, failure.why);
+                    self.failures
+                        .push(format!("{file}:{at}: [{target}, MQTT {version}] {why}"));
+                }
+            }
+            Outcome::NotApplicable(_) => sum.not_applicable += 1,
+        }
+    }
+
+    /// Nothing failed, and something ran.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.failures.is_empty() && self.sums.values().any(|sum| sum.passed > 0)
+    }
+
+    /// The failures, one line each.
+    #[must_use]
+    pub fn failures(&self) -> &[String] {
+        &self.failures
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for failure in &self.failures {
+            writeln!(f, "{failure}")?;
+        }
+        for (target, sum) in &self.sums {
+            let Sum {
+                passed,
+                failed,
+                not_applicable,
+                lines,
+            } = sum;
+            writeln!(
+                f,
+                "{target}: {passed} passed ({lines} lines), {failed} failed, {not_applicable} not applicable"
+            )?;
+        }
+        for version in [Version::V311, Version::V5] {
+            let of = |set: &mut dyn Iterator<Item = Statement>| {
+                set.filter(|statement| statement.is_numbered() && statement.version() == version)
+                    .count()
+            };
+            let (covered, all) = (of(&mut self.covered.iter().copied()), of(&mut Statement::all()));
+            writeln!(f, "statements of {version} covered: {covered} of {all}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! The trace language: a conversation on the wire, one thing a line.
+//!
+//! ```text
+//! title:   a QoS 1 message is acknowledged
+//! test:    broker
+//! version: 3.1.1 5
+//! covers:  5/MQTT-4.3.2-4
+//!
+//! -> CONNECT client_id="ack" clean_start=1 keep_alive=0
+//! <- CONNACK session_present=0 code=0 ..
+//! -> PUBLISH topic="ack/t" qos=1 id=7 payload="m"
+//! <- PUBACK id=7 ..
+//! ```
+//!
+//! `->` is client to server, `<-` server to client; who is under test stands in the head, and the runner plays the other
+//! side. The notation of packets is that of `mqtt_proto`'s `Display`.
+//!
+//! - [`ast`]: what a trace is.
+//! - `syntax`: text to trace, with nom; [`Trace::parse`] is its door.
+//! - `check`: what the grammar cannot say: field names, completeness of what is sent, properties where there are none.
+//! - [`TraceError`]: where a text is no trace, what was expected, and a hint.
+
+pub mod ast;
+mod check;
+mod error;
+mod syntax;
+
+use std::path::Path;
+
+pub use ast::{Head, Line, Step, Test};
+pub use error::TraceError;
+
+/// A trace: its head and its lines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// What is tested.
+    pub head: Head,
+    /// What happens.
+    pub lines: Vec<Line>,
+}
+
+impl Trace {
+    /// Reads a trace. `file` is the name for errors.
+    ///
+    /// # Errors
+    ///
+    /// The first place where the text is no trace.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TraceError> {
+        let trace = syntax::trace(text).map_err(|fault| fault.in_file(file))?;
+        check::trace(&trace).map_err(|fault| fault.in_file(file))?;
+        Ok(trace)
+    }
+
+    /// Reads the trace in a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or [`Trace::parse`] refuses it.
+    pub fn read(path: &Path) -> Result<Self, TraceError> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&name, &text),
+            Err(error) => Err(TraceError::unreadable(&name, &error)),
+        }
+    }
+}
+
+/// Reads one packet in the notation, such as a log shows it: `PUBLISH topic="a" qos=1 id=7`.
+///
+/// # Errors
+///
+/// The text is not one packet.
+pub fn parse_packet(text: &str) -> Result<ast::PacketPattern, TraceError> {
+    let pattern = syntax::one_packet(text).map_err(|fault| fault.in_file("packet"))?;
+    check::packet(&pattern).map_err(|fault| fault.in_file("packet"))?;
+    Ok(pattern)
+}

@@ -1,0 +1,134 @@
+//! Text to trace.
+//!
+//! Every line is read by itself (`line`); then blocks are put together here.
+//!
+//! - `token`: words, numbers, strings, bytes, durations.
+//! - `value`: values and fields.
+//! - `packet`: packets.
+//! - `line`: steps and head lines.
+
+mod fault;
+mod head;
+mod line;
+mod packet;
+mod token;
+mod value;
+
+use super::Trace;
+use super::ast::{Line, PacketPattern, Position, Step};
+use super::error::Misfit;
+use fault::{Source, whole};
+use line::LineKind;
+
+/// Reads a trace.
+pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
+    let mut head = head::Builder::default();
+    let mut open: Vec<Block> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut end = Position { line: 1, column: 1 };
+    for (number, text) in (1..).zip(text.lines()) {
+        let source = Source { line: number, text };
+        let at = source.first();
+        end = Position {
+            line: number + 1,
+            column: 1,
+        };
+        let misfit = |expected: &str| Misfit::new(at, source.word_at(at), expected);
+        match whole(source, line::line)? {
+            LineKind::Blank => {}
+            LineKind::Head(part) => {
+                if !(lines.is_empty() && open.is_empty()) {
+                    return Err(misfit("a step").hint("the head stands before the first step"));
+                }
+                head.add(at, part)?;
+            }
+            LineKind::Step(line) => lines.push(*line),
+            LineKind::AnyOrder => open.push(Block {
+                at,
+                outside: core::mem::take(&mut lines),
+                either: None,
+            }),
+            LineKind::Either => {
+                open.push(Block {
+                    at,
+                    outside: core::mem::take(&mut lines),
+                    either: Some(Vec::new()),
+                });
+            }
+            LineKind::Or => match open.last_mut() {
+                Some(Block {
+                    either: Some(branches),
+                    ..
+                }) => branches.push(core::mem::take(&mut lines)),
+                _ => return Err(misfit("`or` only inside an `either {` block")),
+            },
+            LineKind::Close => {
+                let Some(block) = open.pop() else {
+                    return Err(misfit("a step").hint("no block is open here"));
+                };
+                lines = block.close(lines)?;
+            }
+        }
+    }
+    if let Some(block) = open.pop() {
+        return Err(
+            Misfit::new(end, "", "`}`").hint(format!("the block opened at {} is not closed", block.at))
+        );
+    }
+    Ok(Trace {
+        head: head.finish(end)?,
+        lines,
+    })
+}
+
+/// Reads one packet.
+pub(super) fn one_packet(text: &str) -> Result<PacketPattern, Misfit> {
+    whole(Source { line: 1, text }, |source, input| {
+        let (rest, ()) = token::blanks(input)?;
+        let (rest, packet) = packet::packet(source, rest)?;
+        Ok((line::end(rest)?.0, packet))
+    })
+}
+
+/// A block that is being read.
+struct Block {
+    at: Position,
+    /// The lines before it.
+    outside: Vec<Line>,
+    /// The finished branches, if it is an `either`.
+    either: Option<Vec<Vec<Line>>>,
+}
+
+impl Block {
+    fn close(self, inside: Vec<Line>) -> Result<Vec<Line>, Misfit> {
+        let empty = Misfit::new(self.at, "", "a step in each block");
+        let step = match self.either {
+            None if inside.is_empty() => return Err(empty),
+            None => Step::AnyOrder(inside),
+            Some(mut branches) => {
+                branches.push(inside);
+                if branches.iter().any(Vec::is_empty) {
+                    return Err(empty);
+                }
+                if branches.len() < 2 {
+                    return Err(Misfit::new(
+                        self.at,
+                        "either",
+                        "`} or {` before the end of an `either` block",
+                    ));
+                }
+                Step::Either(branches)
+            }
+        };
+        let mut lines = self.outside;
+        lines.push(Line {
+            at: self.at,
+            maybe: false,
+            step,
+        });
+        Ok(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests;
