@@ -1,1 +1,30 @@
-//! Deterministic MQTT session state machines: client, server connection and broker, without IO
+//! Deterministic MQTT session state machines: client, server connection and broker, without IO.
+//!
+//! Bytes and time go in, bytes and events come out; nothing is hidden and nothing must be called in a special order.
+//! Neither machine knows a clock, a socket, a runtime or a random source: they are values, and the same input gives the
+//! same output.
+#![no_std]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod client;
+pub mod flow;
+mod payload;
+mod receive_buffer;
+mod refused;
+pub mod storage;
+mod time;
+mod token;
+mod transmit;
+
+pub use client::{Client, Config, ConnectOptions, Event, Handled, Publish};
+pub use payload::Payload;
+pub use receive_buffer::ReceiveBuffer;
+pub use refused::{NotTaken, Refused, Unsupported};
+pub use time::Instant;
+pub use token::{AckToken, Token};
+pub use transmit::{Body, Transmit};

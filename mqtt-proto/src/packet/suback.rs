@@ -51,6 +51,19 @@ impl<'a> ReasonCodes<'a> {
         }
     }
 
+    /// The bytes that hold the codes.
+    pub const fn as_wire(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The same view on other bytes.
+    pub const fn on<'x>(&self, bytes: &'x [u8]) -> ReasonCodes<'x> {
+        ReasonCodes {
+            bytes,
+            mask: self.mask,
+        }
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.bytes.len()

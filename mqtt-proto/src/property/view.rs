@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::{Property, PropertyPlace, Seen};
 use crate::{
-    EncodeError,
+    DecodeError, EncodeError, PacketType, Sender, Version,
     rules::Site,
-    wire::{Count, Sink},
+    wire::{Count, Reader, Sink},
 };
 
 /// A list of properties: the bytes of a decoded packet, a caller's slice, or the one followed by the other. `Copy`, two slices.
@@ -36,6 +36,35 @@ impl<'a> Properties<'a> {
         Self {
             wire: self.wire,
             list,
+        }
+    }
+
+    /// The properties that these bytes hold, as [`as_wire`](Self::as_wire) gives them: encoded, without their length.
+    ///
+    /// # Errors
+    /// What a decoder finds in a 5.0 packet with these properties, whoever sends it; offsets count from the first byte.
+    pub fn from_wire(place: PropertyPlace, wire: &'a [u8]) -> Result<Self, DecodeError> {
+        let packet = match place {
+            PropertyPlace::Packet(packet) => packet,
+            PropertyPlace::Will => PacketType::Connect,
+        };
+        let site = Site {
+            version: Version::V5,
+            packet: Some(packet),
+            from: Sender::Any,
+            will: false,
+        };
+        Reader::new(site, wire, 0).property_list(place, wire)?;
+        Ok(Self::checked(wire))
+    }
+
+    /// The slice that follows the encoded part, if there is no encoded part.
+    #[must_use]
+    pub const fn list(&self) -> Option<&'a [Property<'a>]> {
+        if self.wire.is_empty() {
+            Some(self.list)
+        } else {
+            None
         }
     }
 

@@ -150,9 +150,8 @@ impl<'a> Reader<'a> {
 
     /// Properties behind their length; none in a version that has none.
     pub(crate) fn properties(&mut self, place: PropertyPlace) -> Result<(Properties<'a>, Seen), DecodeError> {
-        let mut seen = Seen::default();
         if !self.site.version.has_properties() {
-            return Ok((Properties::EMPTY, seen));
+            return Ok((Properties::EMPTY, Seen::default()));
         }
         let at = self.offset();
         if self.is_empty() {
@@ -160,11 +159,18 @@ impl<'a> Reader<'a> {
         }
         let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         if len == 0 {
-            return Ok((Properties::EMPTY, seen));
+            return Ok((Properties::EMPTY, Seen::default()));
         }
         let Ok(wire) = self.run(|rest| field::bytes(rest, len)) else {
             return Err(self.broken(DecodeErrorKind::LengthShort, at));
         };
+        let seen = self.property_list(place, wire)?;
+        Ok((Properties::checked(wire), seen))
+    }
+
+    /// Checks properties, which this reader has just passed over.
+    pub(crate) fn property_list(&self, place: PropertyPlace, wire: &'a [u8]) -> Result<Seen, DecodeError> {
+        let mut seen = Seen::default();
         let mut inner = Self {
             site: Site {
                 will: matches!(place, PropertyPlace::Will),
@@ -176,7 +182,7 @@ impl<'a> Reader<'a> {
         while !inner.is_empty() {
             inner.property(place, &mut seen)?;
         }
-        Ok((Properties::checked(wire), seen))
+        Ok(seen)
     }
 
     fn property(&mut self, place: PropertyPlace, seen: &mut Seen) -> Result<(), DecodeError> {

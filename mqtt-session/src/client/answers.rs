@@ -1,0 +1,182 @@
+//! What the server answers: PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP.
+
+use mqtt_proto::{
+    Properties, Version,
+    packet::{Ack, SubAck, UnsubAck},
+};
+
+use super::{Client, Event, Outcome, Slots, arrivals::Answerless, input::Step, link::Ping};
+use crate::{
+    flow::{Answer, OnAnswer, Outgoing, Violation, rules},
+    storage::{Kind, NONE, Stage, Storage},
+};
+
+impl<S: Storage> Client<S> {
+    pub(super) fn on_answer<'b>(
+        &mut self,
+        version: Version,
+        answer: Answer,
+        ack: Ack<'b>,
+    ) -> Result<Step<'b>, Violation> {
+        self.check_problem_information(version, ack.properties)?;
+        let id = ack.packet_id;
+        let found = self
+            .storage
+            .find_id(id)
+            .filter(|&index| self.storage.slot(index).flow().is_some());
+        let stage = found.and_then(|index| self.storage.slot(index).flow());
+        if found.is_some_and(|index| self.output.is_writing(index)) {
+            // An answer to a packet that is not written to its end.
+            return Err(rules::ACK_OF_WRONG_KIND.broken(version));
+        }
+        match (Outgoing::on_answer(stage, answer, ack.code), found) {
+            (OnAnswer::Done, Some(index)) => {
+                let token = self.storage.slot(index).token;
+                self.leave_flow(index);
+                self.give_window_back(index);
+                self.free(index);
+                let outcome = Outcome::Acknowledged {
+                    code: ack.code,
+                    properties: ack.properties,
+                };
+                Ok(Step::Event(Event::Completed { token, outcome }))
+            }
+            (OnAnswer::Release, Some(index)) => {
+                self.leave_flow(index);
+                // The message is the server's now, and so its bytes can go (5/MQTT-4.3.3-6).
+                self.storage.release(index);
+                self.storage.slot_mut(index).stage = Stage::Flow {
+                    at: Outgoing::AwaitingPubComp,
+                    owed: true,
+                };
+                self.outbox
+                    .releases
+                    .push_back(&mut Slots(&mut self.storage), index);
+                if self.outbox.next_release == NONE {
+                    self.outbox.next_release = index;
+                }
+                Ok(Step::Nothing)
+            }
+            (OnAnswer::ReleaseUnknown, _) => {
+                self.arrivals.owed.push(Answerless::PubRel, id);
+                Ok(Step::Nothing)
+            }
+            (OnAnswer::Violation(rule), _) => Err(rule.broken(version)),
+            (OnAnswer::Ignore | OnAnswer::Done | OnAnswer::Release, _) => Ok(Step::Nothing),
+        }
+    }
+
+    /// Takes a message off the list that its stage puts it on.
+    fn leave_flow(&mut self, index: u16) {
+        let slot = self.storage.slot(index);
+        let next = slot.links.next();
+        if slot.flow() == Some(Outgoing::AwaitingPubComp) {
+            if self.outbox.next_release == index {
+                self.outbox.next_release = next;
+            }
+            self.unlink(index, |outbox| &mut outbox.releases);
+        } else {
+            if self.outbox.next_message == index {
+                self.outbox.next_message = next;
+            }
+            self.unlink(index, |outbox| &mut outbox.messages);
+        }
+    }
+
+    fn give_window_back(&mut self, index: u16) {
+        if core::mem::take(&mut self.storage.slot_mut(index).charged)
+            && let Some(connection) = self.link.connection_mut()
+        {
+            connection.window.give_back();
+        }
+    }
+
+    pub(super) fn on_suback<'b>(
+        &mut self,
+        version: Version,
+        suback: SubAck<'b>,
+    ) -> Result<Step<'b>, Violation> {
+        self.check_problem_information(version, suback.properties)?;
+        let Some(index) = self.requested(Kind::Subscribe, suback.packet_id) else {
+            return Ok(Step::Nothing);
+        };
+        if usize::from(self.storage.slot(index).filters) != suback.codes.len() {
+            return Err(rules::CODE_COUNT.broken(version));
+        }
+        let token = self.finish_request(index);
+        let outcome = Outcome::Subscribed {
+            codes: suback.codes,
+            properties: suback.properties,
+        };
+        Ok(Step::Event(Event::Completed { token, outcome }))
+    }
+
+    pub(super) fn on_unsuback<'b>(
+        &mut self,
+        version: Version,
+        unsuback: UnsubAck<'b>,
+    ) -> Result<Step<'b>, Violation> {
+        self.check_problem_information(version, unsuback.properties)?;
+        let Some(index) = self.requested(Kind::Unsubscribe, unsuback.packet_id) else {
+            return Ok(Step::Nothing);
+        };
+        // UNSUBACK of 3.x has no codes.
+        if version.has_properties() && usize::from(self.storage.slot(index).filters) != unsuback.codes.len() {
+            return Err(rules::CODE_COUNT.broken(version));
+        }
+        let token = self.finish_request(index);
+        let outcome = Outcome::Unsubscribed {
+            codes: unsuback.codes,
+            properties: unsuback.properties,
+        };
+        Ok(Step::Event(Event::Completed { token, outcome }))
+    }
+
+    /// The request of that kind with that id that was sent; an answer to anything else is passed over.
+    fn requested(&self, kind: Kind, id: mqtt_proto::PacketId) -> Option<u16> {
+        self.storage.find_id(id).filter(|&index| {
+            let slot = self.storage.slot(index);
+            slot.kind == kind && slot.stage == Stage::Requested
+        })
+    }
+
+    fn finish_request(&mut self, index: u16) -> crate::Token {
+        let token = self.storage.slot(index).token;
+        self.unlink(index, |outbox| &mut outbox.requests);
+        self.free(index);
+        token
+    }
+
+    pub(super) fn on_pingresp<'b>(&mut self) -> Step<'b> {
+        let now = self.now;
+        let Some(connection) = self.link.connection_mut() else {
+            return Step::Nothing;
+        };
+        let Ping::Sent(at) = core::mem::replace(&mut connection.ping, Ping::None) else {
+            return Step::Nothing;
+        };
+        match connection.ping_token.take() {
+            Some(token) => {
+                let outcome = Outcome::Ponged {
+                    round_trip: now.saturating_duration_since(at),
+                };
+                Step::Event(Event::Completed { token, outcome })
+            }
+            None => Step::Nothing,
+        }
+    }
+
+    /// Reason String and User Property stand in an answer only if CONNECT did not forbid them (`5/MQTT-3.1.2-29`).
+    fn check_problem_information(
+        &self,
+        version: Version,
+        properties: Properties<'_>,
+    ) -> Result<(), Violation> {
+        let asked = self.link.connection().is_none_or(|c| c.asked.problem_information);
+        if asked || properties.is_empty() {
+            Ok(())
+        } else {
+            Err(rules::PROBLEM_INFORMATION_UNASKED.broken(version))
+        }
+    }
+}

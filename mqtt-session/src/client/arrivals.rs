@@ -1,0 +1,411 @@
+//! Messages that come in, and the duty to answer them.
+
+use mqtt_proto::{
+    Packet, PacketId, Properties, ReasonCode, Version,
+    packet::{self, Publish},
+};
+
+use super::{Acknowledge, Client, Event, Message, input::Step};
+use crate::{
+    AckToken, Instant, NotTaken, Refused, Unsupported,
+    flow::{Answer, Incoming, OnPubRel, OnPublish, Violation, rules},
+    storage::{ArrivalSlot, Kind, Links, List, NONE, Nodes, Storage},
+};
+
+/// The answer to a message of QoS 1 or 2.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Ack<'a> {
+    /// [`ReasonCode::SUCCESS`], or in 5.0 another code of PUBACK and PUBREC; a failure refuses the message, and the
+    /// server does not send it again.
+    pub code: ReasonCode,
+    /// Reason String and User Property (5.0).
+    pub properties: Properties<'a>,
+}
+
+impl Ack<'_> {
+    /// The message is taken.
+    pub const SUCCESS: Self = Self::new(ReasonCode::SUCCESS);
+
+    /// An answer without properties.
+    pub const fn new(code: ReasonCode) -> Self {
+        Self {
+            code,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// Which messages are where on their way to an answer, in order of arrival.
+#[derive(Clone, Debug)]
+pub(super) struct Arrivals {
+    free: List,
+    /// QoS 1, PUBACK not sent (`5/MQTT-4.6.0-2`).
+    pub(super) pubacks: List,
+    /// QoS 2, PUBREC not sent (`5/MQTT-4.6.0-3`).
+    pub(super) pubrecs: List,
+    /// QoS 2, PUBREC sent.
+    released: List,
+    /// QoS 2, PUBREL came and PUBCOMP is owed.
+    pub(super) pubcomps: List,
+    /// Answers that belong to no message.
+    pub(super) owed: Owed,
+    /// A message waits in the caller's buffer for a free row.
+    pub(super) stalled: bool,
+    generation: u16,
+}
+
+impl Arrivals {
+    pub(super) const EMPTY: Self = Self {
+        free: List::EMPTY,
+        pubacks: List::EMPTY,
+        pubrecs: List::EMPTY,
+        released: List::EMPTY,
+        pubcomps: List::EMPTY,
+        owed: Owed::EMPTY,
+        stalled: false,
+        generation: 0,
+    };
+
+    /// The row is on one of the lists of messages.
+    pub(super) fn is_used<S: Storage>(&self, storage: &S, index: u16) -> bool {
+        let arrival = storage.arrival(index);
+        arrival.id.is_some() || arrival.answer.is_some()
+    }
+}
+
+/// A bounded ring of answers to packets that have no message here.
+#[derive(Clone, Debug)]
+pub(super) struct Owed {
+    ring: [Option<(Answerless, PacketId)>; 4],
+}
+
+/// An answer to a packet that has no message here.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answerless {
+    /// PUBREC for a message that was answered before.
+    PubRec,
+    /// PUBREL for a PUBREC that belongs to nothing.
+    PubRel,
+    /// PUBCOMP for a PUBREL that belongs to nothing.
+    PubComp,
+    /// PUBACK for a message whose id is in use.
+    PubAckInUse,
+    /// PUBREC for a message whose id is in use.
+    PubRecInUse,
+}
+
+impl Owed {
+    const EMPTY: Self = Self { ring: [None; 4] };
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.ring[3].is_some()
+    }
+
+    pub(super) const fn first(&self) -> Option<(Answerless, PacketId)> {
+        self.ring[0]
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.ring[0] = None;
+        self.ring.rotate_left(1);
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::EMPTY;
+    }
+
+    /// There is room: no packet is taken while the ring is full.
+    pub(super) fn push(&mut self, answer: Answerless, id: PacketId) {
+        if let Some(place) = self.ring.iter_mut().find(|place| place.is_none()) {
+            *place = Some((answer, id));
+        }
+    }
+}
+
+struct Rows<'a, S>(&'a mut S);
+
+impl<S: Storage> Nodes for Rows<'_, S> {
+    fn links(&self, index: u16) -> Links {
+        self.0.arrival(index).links
+    }
+    fn links_mut(&mut self, index: u16) -> &mut Links {
+        &mut self.0.arrival_mut(index).links
+    }
+}
+
+impl<S: Storage> Client<S> {
+    pub(super) fn free_all_arrivals(&mut self) {
+        for index in 0..self.storage.arrivals() {
+            self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
+        }
+    }
+
+    pub(super) fn on_publish<'b>(
+        &mut self,
+        version: Version,
+        publish: Publish<'b>,
+    ) -> Result<Step<'b>, Violation> {
+        let head = publish.head;
+        let found = head.packet_id.and_then(|id| self.storage.find_arrival(id));
+        let stage = found.map(|index| self.storage.arrival(index).stage);
+        let mut ack = None;
+        match (Incoming::on_publish(stage, head.qos, head.dup), head.packet_id) {
+            (OnPublish::Deliver(Some(stage)), Some(id)) => match self.new_arrival(version, id, stage)? {
+                Some(token) => ack = token,
+                None => return Ok(Step::Wait),
+            },
+            (OnPublish::Deliver(_), _) => {}
+            (OnPublish::PubRecAgain, Some(id)) => {
+                self.arrivals.owed.push(Answerless::PubRec, id);
+                return Ok(Step::Nothing);
+            }
+            (OnPublish::IdInUse, Some(id)) => {
+                if !version.has_properties() {
+                    return Err(rules::ID_IN_USE.broken(version));
+                }
+                let answer = match head.qos {
+                    mqtt_proto::QoS::ExactlyOnce => Answerless::PubRecInUse,
+                    mqtt_proto::QoS::AtMostOnce | mqtt_proto::QoS::AtLeastOnce => Answerless::PubAckInUse,
+                };
+                self.arrivals.owed.push(answer, id);
+                return Ok(Step::Nothing);
+            }
+            (OnPublish::Repeat | OnPublish::PubRecAgain | OnPublish::IdInUse, _) => return Ok(Step::Nothing),
+        }
+        if head.properties.topic_alias().is_some() {
+            // None was announced, so none is right (5/MQTT-3.1.2-27).
+            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
+        }
+        Ok(Step::Event(Event::Message(Message {
+            topic: head.topic,
+            payload: publish.payload,
+            qos: head.qos,
+            retain: head.retain,
+            dup: head.dup,
+            packet_id: head.packet_id,
+            properties: head.properties,
+            ack,
+        })))
+    }
+
+    /// A row for a message: `None` if there is none now, but will be.
+    #[allow(
+        clippy::option_option,
+        reason = "outer: is there a row; inner: does the caller acknowledge"
+    )]
+    fn new_arrival(
+        &mut self,
+        version: Version,
+        id: PacketId,
+        stage: Incoming,
+    ) -> Result<Option<Option<AckToken>>, Violation> {
+        if self.arrivals.free.is_empty() && self.storage.grow_arrivals() {
+            let index = self.storage.arrivals() - 1;
+            self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
+        }
+        let Some(index) = self.arrivals.free.pop_front(&mut Rows(&mut self.storage)) else {
+            // In 3.x the server cannot know how much we take: wait, if waiting can make room. What makes none is a
+            // message that waits for the server's PUBREL, which would stand behind this one.
+            let lists = [
+                self.arrivals.pubacks,
+                self.arrivals.pubrecs,
+                self.arrivals.pubcomps,
+            ];
+            if !version.has_properties() && lists.iter().any(|list| !list.is_empty()) {
+                return Ok(None);
+            }
+            return Err(rules::RECEIVE_MAXIMUM_BY_SERVER.broken(version));
+        };
+        self.arrivals.generation = self.arrivals.generation.wrapping_add(1);
+        let manual = self.config.acknowledge == Acknowledge::Manual;
+        let arrival = self.storage.arrival_mut(index);
+        arrival.answers = id;
+        arrival.stage = stage;
+        arrival.generation = self.arrivals.generation;
+        arrival.answer = if manual { None } else { Some(ReasonCode::SUCCESS) };
+        self.storage.set_arrival_id(index, Some(id));
+        let qos = match stage {
+            Incoming::OwesPubAck => {
+                self.arrivals
+                    .pubacks
+                    .push_back(&mut Rows(&mut self.storage), index);
+                mqtt_proto::QoS::AtLeastOnce
+            }
+            Incoming::OwesPubRec | Incoming::AwaitingPubRel => {
+                self.arrivals
+                    .pubrecs
+                    .push_back(&mut Rows(&mut self.storage), index);
+                mqtt_proto::QoS::ExactlyOnce
+            }
+        };
+        Ok(Some(manual.then_some(AckToken {
+            id,
+            qos,
+            generation: self.arrivals.generation,
+        })))
+    }
+
+    pub(super) fn on_pubrel<'b>(
+        &mut self,
+        version: Version,
+        pubrel: packet::Ack<'_>,
+    ) -> Result<Step<'b>, Violation> {
+        let id = pubrel.packet_id;
+        let found = self.storage.find_arrival(id);
+        match (
+            Incoming::on_pubrel(found.map(|index| self.storage.arrival(index).stage)),
+            found,
+        ) {
+            (OnPubRel::Complete, Some(index)) => {
+                self.arrivals.released.remove(&mut Rows(&mut self.storage), index);
+                self.arrivals
+                    .pubcomps
+                    .push_back(&mut Rows(&mut self.storage), index);
+                self.storage.set_arrival_id(index, None);
+                self.storage.arrival_mut(index).answer = Some(ReasonCode::SUCCESS);
+            }
+            (OnPubRel::Complete | OnPubRel::CompleteUnknown, _) => {
+                self.arrivals.owed.push(Answerless::PubComp, id)
+            }
+            (OnPubRel::Violation(rule), _) => return Err(rule.broken(version)),
+        }
+        Ok(Step::Nothing)
+    }
+
+    /// Answers a message of QoS 1 or 2. Tokens may come back in any order; answers leave in the order of the messages
+    /// (`5/MQTT-4.6.0-2`, `5/MQTT-4.6.0-3`). A token whose message is gone, because its link or session ended, changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// The token comes back with [`Refused::Unsupported`] for a code or properties in 3.x, with [`Refused::Invalid`] for
+    /// a code that PUBACK or PUBREC do not have, with [`Refused::Slots`] or [`Refused::Bytes`] if there is no room for the
+    /// properties now.
+    pub fn acknowledge(
+        &mut self,
+        now: Instant,
+        ack: AckToken,
+        answer: &Ack<'_>,
+    ) -> Result<(), NotTaken<AckToken>> {
+        self.advance(now);
+        let Some(index) = self.storage.find_arrival(ack.id) else {
+            return Ok(());
+        };
+        let arrival = self.storage.arrival(index);
+        if arrival.generation != ack.generation || arrival.answer.is_some() {
+            return Ok(());
+        }
+        let stage = arrival.stage;
+        match self.keep_answer(index, stage, answer) {
+            Ok(()) => {
+                self.storage.arrival_mut(index).answer = Some(answer.code);
+                Ok(())
+            }
+            Err(why) => Err(NotTaken { given: ack, why }),
+        }
+    }
+
+    /// Checks an answer, and keeps its packet if it has properties.
+    fn keep_answer(&mut self, index: u16, stage: Incoming, answer: &Ack<'_>) -> Result<(), Refused> {
+        let Some(connection) = self.link.connection() else {
+            // No link: the version to come is not known, so that only what all versions know can be promised.
+            let plain = answer.code == ReasonCode::SUCCESS && answer.properties.is_empty();
+            return if plain { Ok(()) } else { Err(Refused::NotConnected) };
+        };
+        let version = connection.version;
+        let limit = connection.server.packet_size;
+        if !version.has_properties() && *answer != Ack::SUCCESS {
+            return Err(Refused::Unsupported(Unsupported::Properties));
+        }
+        let mut ack = packet::Ack::new(self.storage.arrival(index).answers, answer.code);
+        ack.properties = answer.properties;
+        let packet = if stage == Incoming::OwesPubAck {
+            Packet::PubAck(ack)
+        } else {
+            Packet::PubRec(ack)
+        };
+        let len = packet.encoded_len(version)?;
+        // 5/MQTT-3.4.2-2, 5/MQTT-3.5.2-2: properties are left out if the packet would be too large with them.
+        if answer.properties.is_empty() || len as u64 > u64::from(limit) {
+            return Ok(());
+        }
+        let slot = self.free_slot().ok_or(Refused::Slots)?;
+        self.storage.slot_mut(slot).kind = Kind::Answer;
+        if let Err(why) = self.storage.allocate(slot, len, 0) {
+            self.storage.slot_mut(slot).kind = Kind::Free;
+            return Err(why);
+        }
+        packet.encode(version, self.storage.bytes_mut(slot))?;
+        self.outbox
+            .free
+            .remove(&mut super::Slots(&mut self.storage), slot);
+        self.storage.arrival_mut(index).answer_slot = slot;
+        Ok(())
+    }
+
+    /// PUBACK or PUBREC was written, or counts as written: what becomes of the message.
+    pub(super) fn arrival_answered(&mut self, index: u16, code: ReasonCode) {
+        let stage = self.storage.arrival(index).stage;
+        match stage.on_answered(code.is_failure()) {
+            None => self.free_arrival(index),
+            Some(next) => {
+                self.unlink_arrival(index);
+                let arrival = self.storage.arrival_mut(index);
+                arrival.stage = next;
+                let slot = core::mem::replace(&mut arrival.answer_slot, NONE);
+                self.arrivals
+                    .released
+                    .push_back(&mut Rows(&mut self.storage), index);
+                self.free_answer(slot);
+            }
+        }
+        self.arrivals.stalled = false;
+    }
+
+    /// Forgets a message.
+    pub(super) fn free_arrival(&mut self, index: u16) {
+        self.unlink_arrival(index);
+        let slot = self.storage.arrival(index).answer_slot;
+        self.storage.set_arrival_id(index, None);
+        *self.storage.arrival_mut(index) = ArrivalSlot::EMPTY;
+        self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
+        self.arrivals.stalled = false;
+        self.free_answer(slot);
+    }
+
+    fn unlink_arrival(&mut self, index: u16) {
+        let arrival = self.storage.arrival(index);
+        let list = match (arrival.id, arrival.stage) {
+            (None, _) => &mut self.arrivals.pubcomps,
+            (Some(_), Incoming::OwesPubAck) => &mut self.arrivals.pubacks,
+            (Some(_), Incoming::OwesPubRec) => &mut self.arrivals.pubrecs,
+            (Some(_), Incoming::AwaitingPubRel) => &mut self.arrivals.released,
+        };
+        list.remove(&mut Rows(&mut self.storage), index);
+    }
+
+    fn free_answer(&mut self, slot: u16) {
+        if slot != NONE {
+            self.free(slot);
+        }
+    }
+
+    /// The message whose answer may be sent next: the oldest of its kind, if the application has answered it.
+    pub(super) fn answered(&self, list: List) -> Option<(u16, ReasonCode)> {
+        let index = list.first();
+        if index == NONE {
+            return None;
+        }
+        self.storage.arrival(index).answer.map(|code| (index, code))
+    }
+
+    /// The answer to the message of this row, as a packet without properties.
+    pub(super) fn answer_packet(&self, index: u16, answer: Answer) -> Packet<'static> {
+        let arrival = self.storage.arrival(index);
+        let ack = packet::Ack::new(arrival.answers, arrival.answer.unwrap_or(ReasonCode::SUCCESS));
+        match answer {
+            Answer::PubAck => Packet::PubAck(ack),
+            Answer::PubRec => Packet::PubRec(ack),
+            Answer::PubComp => Packet::PubComp(ack),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! How a client behaves.
+
+use core::time::Duration;
+
+/// What a client decides by itself. A plain value; start from [`Config::DEFAULT`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Bytes that the caller's receive buffer can hold: the largest packet that is taken. In 5.0 announced as Maximum
+    /// Packet Size. Default 64 KiB.
+    pub receive_buffer: u32,
+    /// When messages of QoS 1 and 2 are acknowledged. Default automatic.
+    pub acknowledge: Acknowledge,
+    /// Whether a publish is taken while there is no connection. Default: yes.
+    pub offline: Offline,
+    /// What becomes of messages in flight when the server has lost the session. Default: they are aborted.
+    pub on_session_lost: OnSessionLost,
+    /// What to do when the server has a session that this client knows nothing of. Default: close in 5.0, as
+    /// `5/MQTT-3.2.2-4` demands; in 3.x go on, which 3.1.1 leaves to the client.
+    pub unknown_session: UnknownSession,
+    /// How long to wait for CONNACK, from `connect` on. Default 30 s.
+    pub connect_timeout: Duration,
+    /// How long to wait for PINGRESP (3.1.2.10). Default 20 s.
+    pub ping_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        receive_buffer: 64 << 10,
+        acknowledge: Acknowledge::Automatic,
+        offline: Offline::Accept,
+        on_session_lost: OnSessionLost::Abort,
+        unknown_session: UnknownSession::AsVersionSays,
+        connect_timeout: Duration::from_secs(30),
+        ping_timeout: Duration::from_secs(20),
+    };
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// When messages of QoS 1 and 2 are acknowledged.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acknowledge {
+    /// As soon as the event was handed out.
+    Automatic,
+    /// When the caller gives the [`AckToken`](crate::AckToken) back.
+    Manual,
+}
+
+/// Whether a publish is taken while there is no connection.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Offline {
+    /// Yes: it waits in its slot.
+    Accept,
+    /// No: [`Refused::NotConnected`](crate::Refused::NotConnected).
+    Refuse,
+}
+
+/// What becomes of messages in flight when the server has lost the session.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnSessionLost {
+    /// They end as [`Aborted`](crate::Event::Aborted): whether they arrived is not known.
+    Abort,
+    /// Those that the server has not taken over are sent as new messages, with the risk that they arrive twice. A QoS 2
+    /// message after PUBREC is the server's, and is aborted.
+    SendAgainAsNew,
+}
+
+/// What to do with Session Present when this client has no session.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnknownSession {
+    /// 5.0: close (`5/MQTT-3.2.2-4`). 3.x: go on.
+    AsVersionSays,
+    /// Go on in any version: for programs that end and come back under the same client id, and keep no state.
+    Accept,
+}

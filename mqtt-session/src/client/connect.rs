@@ -1,0 +1,310 @@
+//! CONNECT, CONNACK and DISCONNECT; sessions that are resumed or lost.
+
+use mqtt_proto::{
+    Packet, PacketType, Properties, Property, QoS, ReasonCode, Version,
+    packet::{ConnAck, Disconnect},
+    property::PropertyPlace,
+};
+
+use super::{
+    AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
+    link::{Asked, Connection, Link, Ping, ServerLimits},
+};
+use crate::{
+    Instant, Refused, Unsupported,
+    flow::{Cause, Outgoing, Resend, Violation, Window, rules},
+    storage::{End, Kind, List, NONE, Stage, Storage, sealed::CONTROL},
+};
+
+impl<S: Storage> Client<S> {
+    /// Opens a connection on a transport that is ready: CONNECT is the next packet to be sent (`5/MQTT-3.1.0-1`).
+    ///
+    /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
+    /// have one of the two, or an Authentication Method, are refused.
+    ///
+    /// # Errors
+    /// [`Refused::AlreadyConnected`] until [`handle_disconnect`](Self::handle_disconnect) was called for the last
+    /// transport; [`Refused::Bytes`] or [`Refused::TooLarge`] if the storage has no room for the packet;
+    /// [`Refused::Invalid`] if no CONNECT may look like this.
+    pub fn connect(&mut self, now: Instant, options: &ConnectOptions<'_>) -> Result<(), Refused> {
+        self.advance(now);
+        if !matches!(self.link, Link::Idle) {
+            return Err(Refused::AlreadyConnected);
+        }
+        if options.properties.authentication_method().is_some() {
+            return Err(Refused::Unsupported(Unsupported::EnhancedAuthentication));
+        }
+        let own = OwnProperties::new(self.storage.arrival_limit(), self.config.receive_buffer);
+        let mut connect = *options;
+        if connect.version.has_properties() {
+            connect.properties = own.before(options.properties)?;
+        }
+        let packet = Packet::Connect(connect);
+        let len = packet.encoded_len(connect.version)?;
+        self.storage.slot_mut(CONTROL).kind = Kind::Control;
+        self.storage.allocate(CONTROL, len, 0)?;
+        if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
+            self.storage.release(CONTROL);
+            return Err(error.into());
+        }
+        self.output.control = true;
+        self.link = Link::Connecting(Connection {
+            version: connect.version,
+            clean_start: connect.clean_start,
+            kept: match connect.version {
+                Version::V31 | Version::V311 => !connect.clean_start,
+                Version::V5 => connect.properties.session_expiry_interval().unwrap_or(0) > 0,
+            },
+            keep_alive: connect.keep_alive,
+            window: Window::new(0),
+            server: ServerLimits::NONE,
+            asked: Asked {
+                problem_information: connect.properties.request_problem_information().unwrap_or(1) == 1,
+                response_information: connect.properties.request_response_information() == Some(1),
+            },
+            connect_deadline: self.now + self.config.connect_timeout,
+            last_sent: self.now,
+            last_received: self.now,
+            paused: false,
+            ping: Ping::None,
+            ping_token: None,
+        });
+        Ok(())
+    }
+
+    /// Ends the connection in order: after what is half written and the acknowledgements that are owed, DISCONNECT is
+    /// the last packet (`5/MQTT-3.14.4-1`). [`Closed`] follows when it is written.
+    ///
+    /// # Errors
+    /// [`Refused::NotConnected`] before CONNACK; [`Refused::Unsupported`] for a code or properties in 3.x;
+    /// [`Refused::Invalid`] if no DISCONNECT of a client may look like this.
+    pub fn disconnect(&mut self, now: Instant, last: &Disconnect<'_>) -> Result<(), Refused> {
+        self.advance(now);
+        let Some(connection) = self.link.connected() else {
+            return Err(Refused::NotConnected);
+        };
+        let version = connection.version;
+        let plain = *last == Disconnect::new(ReasonCode::NORMAL_DISCONNECTION);
+        if !version.has_properties() && !plain {
+            return Err(Refused::Unsupported(Unsupported::Properties));
+        }
+        if last.properties.is_empty() {
+            Packet::Disconnect(*last).encoded_len(version)?;
+            self.output.disconnect = Some(last.code);
+        } else {
+            let packet = Packet::Disconnect(*last);
+            let len = packet.encoded_len(version)?;
+            self.storage.slot_mut(CONTROL).kind = Kind::Control;
+            self.storage.allocate(CONTROL, len, 0)?;
+            if let Err(error) = packet.encode(version, self.storage.bytes_mut(CONTROL)) {
+                self.storage.release(CONTROL);
+                return Err(error.into());
+            }
+            self.output.control = true;
+        }
+        self.link.turn_closing();
+        Ok(())
+    }
+
+    pub(super) fn on_connack<'b>(&mut self, connack: ConnAck<'b>) -> Result<Event<'b>, Violation> {
+        let Link::Connecting(connection) = &mut self.link else {
+            let version = self.link.connection().map_or(Version::V5, |c| c.version);
+            return Err(rules::SECOND_CONNACK.broken(version));
+        };
+        let version = connection.version;
+        if connack.code.is_failure() {
+            // 5/MQTT-4.13.2-1: the server closes, and so do we, without a word.
+            self.close(None);
+            return Ok(Event::Closed(Closed {
+                by: ClosedBy::Server,
+                refused: true,
+                code: Some(connack.code),
+                statement: None,
+                cause: Cause::Text("the server refused the connection"),
+                properties: connack.properties,
+            }));
+        }
+        // CONNACK of 3.1 does not tell: both ends go on from what they have.
+        let session_present = match version {
+            Version::V31 => !connection.clean_start && self.session.exists,
+            Version::V311 | Version::V5 => connack.session_present,
+        };
+        let unknown = session_present && (connection.clean_start || !self.session.exists);
+        let tolerated = match self.config.unknown_session {
+            UnknownSession::Accept => true,
+            UnknownSession::AsVersionSays => !version.has_properties(),
+        };
+        if unknown && (connection.clean_start || !tolerated) {
+            // 5/MQTT-3.2.2-4, 5/MQTT-3.2.2-2, 3.1.1/MQTT-3.2.2-1.
+            return Err(rules::SESSION_PRESENT_UNEXPECTED.broken(version));
+        }
+        let properties = connack.properties;
+        if properties.authentication_method().is_some() {
+            return Err(rules::UNEXPECTED_AUTH.broken(version));
+        }
+        if properties.response_information().is_some() && !connection.asked.response_information {
+            return Err(rules::RESPONSE_INFORMATION_UNASKED.broken(version));
+        }
+        connection.window = Window::new(properties.receive_maximum().unwrap_or(u16::MAX));
+        // 5/MQTT-3.1.2-21, 5/MQTT-3.2.2-21.
+        connection.keep_alive = properties.server_keep_alive().unwrap_or(connection.keep_alive);
+        if let Some(expiry) = properties.session_expiry_interval() {
+            connection.kept = expiry > 0;
+        }
+        connection.server = ServerLimits {
+            packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            qos: properties
+                .maximum_qos()
+                .and_then(QoS::from_u8)
+                .unwrap_or(QoS::ExactlyOnce),
+            retain: properties.retain_available() != Some(0),
+            wildcards: properties.wildcard_subscription_available() != Some(0),
+            shared: properties.shared_subscription_available() != Some(0),
+            subscription_ids: properties.subscription_identifier_available() != Some(0),
+        };
+        self.session.exists = connection.kept;
+        self.link.turn_connected();
+        if session_present {
+            self.resume();
+        } else {
+            // 5/MQTT-3.2.2-5: the client drops its state too.
+            self.lose_session();
+        }
+        self.drop_unacceptable();
+        Ok(Event::Connected(Connected {
+            session_present,
+            properties,
+        }))
+    }
+
+    pub(super) fn on_disconnect<'b>(&mut self, disconnect: Disconnect<'b>) -> Event<'b> {
+        self.close(None);
+        Event::Closed(Closed {
+            by: ClosedBy::Server,
+            refused: false,
+            code: Some(disconnect.code),
+            statement: None,
+            cause: Cause::Text("the server disconnected"),
+            properties: disconnect.properties,
+        })
+    }
+
+    /// The server has the session: everything unacknowledged is owed again, in its order (`5/MQTT-4.4.0-1`,
+    /// `5/MQTT-4.6.0-1`).
+    fn resume(&mut self) {
+        for list in [self.outbox.messages, self.outbox.releases] {
+            self.for_each(list, |slot| {
+                if let Stage::Flow { owed, .. } = &mut slot.stage {
+                    *owed = true;
+                }
+            });
+        }
+        self.outbox.next_message = self.outbox.messages.first();
+        self.outbox.next_release = self.outbox.releases.first();
+    }
+
+    /// The server has no session: what it was sent may have arrived or not, and what it sent is over.
+    fn lose_session(&mut self) {
+        let mut index = self.outbox.messages.first();
+        while index != NONE {
+            let slot = self.storage.slot_mut(index);
+            let next = slot.links.next();
+            if slot.flow().is_some() {
+                match self.config.on_session_lost {
+                    OnSessionLost::Abort => {
+                        self.unlink(index, |outbox| &mut outbox.messages);
+                        self.end(index, End::Aborted(AbortReason::SessionLost));
+                    }
+                    OnSessionLost::SendAgainAsNew => {
+                        slot.stage = Stage::Queued;
+                        slot.transmitted = false;
+                        self.storage.set_id(index, None);
+                    }
+                }
+            }
+            index = next;
+        }
+        // The server took these over when it sent PUBREC: they cannot be sent as new.
+        while !self.outbox.releases.is_empty() {
+            let index = self.outbox.releases.first();
+            self.unlink(index, |outbox| &mut outbox.releases);
+            self.end(index, End::Aborted(AbortReason::SessionLost));
+        }
+        self.outbox.next_message = self.outbox.messages.first();
+        self.outbox.next_release = NONE;
+        // Ids that were kept out of use are free again.
+        for index in 1..=self.storage.slots() {
+            let slot = self.storage.slot(index);
+            if slot.kind == Kind::Retired {
+                self.storage.set_id(index, None);
+                if !matches!(self.storage.slot(index).stage, Stage::Ended(_)) {
+                    self.free(index);
+                }
+            }
+        }
+        for index in 0..self.storage.arrivals() {
+            if self.arrivals.is_used(&self.storage, index) {
+                self.free_arrival(index);
+            }
+        }
+    }
+
+    /// Ends what this server will not take: too large, QoS too high, retained (5.0). The packet id of a message that
+    /// was sent before stays out of use, because the server may remember it.
+    fn drop_unacceptable(&mut self) {
+        let Some(connection) = self.link.connected() else {
+            return;
+        };
+        let (version, server) = (connection.version, connection.server);
+        let lists: [fn(&mut super::Outbox) -> &mut List; 2] = [|o| &mut o.plain, |o| &mut o.messages];
+        for list in lists {
+            let mut index = list(&mut self.outbox).first();
+            while index != NONE {
+                let slot = self.storage.slot(index);
+                let (next, flow, qos) = (slot.links.next(), slot.flow(), slot.qos);
+                let resend = flow.map(Outgoing::on_resume) != Some(Resend::PubRel);
+                let retain = slot.first & 1 == 1;
+                let size = self.packet_len(index, version);
+                if resend && (size > server.packet_size || qos > server.qos || (retain && !server.retain)) {
+                    if self.outbox.next_message == index {
+                        self.outbox.next_message = next;
+                    }
+                    self.unlink(index, list);
+                    if flow.is_some() {
+                        self.storage.slot_mut(index).kind = Kind::Retired;
+                    }
+                    self.end(index, End::Aborted(AbortReason::NoLongerAccepted));
+                }
+                index = next;
+            }
+        }
+    }
+}
+
+/// The two properties that the machine decides, encoded: they go before the caller's.
+struct OwnProperties {
+    bytes: [u8; 8],
+}
+
+impl OwnProperties {
+    fn new(receive_maximum: u16, packet_size: u32) -> Self {
+        let [a, b] = receive_maximum.max(1).to_be_bytes();
+        let [c, d, e, f] = packet_size.max(2).to_be_bytes();
+        Self {
+            bytes: [0x21, a, b, 0x27, c, d, e, f],
+        }
+    }
+
+    fn before<'x>(&'x self, caller: Properties<'x>) -> Result<Properties<'x>, Refused> {
+        let place = PropertyPlace::Packet(PacketType::Connect);
+        // What the caller gives is a list; decoded properties of another CONNECT already have what is added here.
+        let Ok(own) = Properties::from_wire(place, &self.bytes) else {
+            return Ok(caller);
+        };
+        match caller.list() {
+            Some(list) => Ok(own.with(list)),
+            None if caller.iter().any(|p| matches!(p, Property::ReceiveMaximum(_))) => Ok(caller),
+            None => Err(Refused::Unsupported(Unsupported::Properties)),
+        }
+    }
+}

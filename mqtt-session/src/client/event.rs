@@ -1,0 +1,307 @@
+//! What a client tells its caller.
+
+use core::time::Duration;
+
+use mqtt_proto::{
+    PacketId, PacketType, Properties, QoS, ReasonCode, Statement, TopicName, packet::ReasonCodes,
+    property::PropertyPlace,
+};
+
+use crate::{AckToken, Token, flow::Cause};
+
+/// Something that happened. Borrows from the bytes that were given to
+/// [`handle_input`](crate::Client::handle_input), not from the client: commands are legal while it lives.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// The server has accepted the connection (3.2).
+    Connected(Connected<'b>),
+    /// A message has arrived (3.3).
+    Message(Message<'b>),
+    /// An operation has ended, with an answer where there is one. Nothing more is told of its token.
+    Completed {
+        /// Which one.
+        token: Token,
+        /// How.
+        outcome: Outcome<'b>,
+    },
+    /// An operation has ended without an answer. Nothing more is told of its token.
+    Aborted {
+        /// Which one.
+        token: Token,
+        /// Why.
+        why: AbortReason,
+    },
+    /// The connection has ended, or was refused; the last event of a connection. Write what
+    /// [`poll_transmit`](crate::Client::poll_transmit) still has, then close the transport.
+    Closed(Closed<'b>),
+}
+
+/// What CONNACK said.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connected<'b> {
+    /// The server has the session: what was in flight goes on. A CONNACK of 3.1 does not tell; there it is true if this
+    /// client has a session and did not ask for a new one.
+    pub session_present: bool,
+    /// The properties of CONNACK; empty in 3.x.
+    pub properties: Properties<'b>,
+}
+
+/// A message that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message<'b> {
+    /// Where it was published.
+    pub topic: TopicName<'b>,
+    /// What was published.
+    pub payload: &'b [u8],
+    /// At which QoS it came.
+    pub qos: QoS,
+    /// It was retained (3.3.1.3).
+    pub retain: bool,
+    /// It may have come before (3.3.1.1).
+    pub dup: bool,
+    /// The packet id; none at QoS 0.
+    pub packet_id: Option<PacketId>,
+    /// Its properties; empty in 3.x.
+    pub properties: Properties<'b>,
+    /// In manual mode, the duty to acknowledge it. None at QoS 0, and in automatic mode.
+    pub ack: Option<AckToken>,
+}
+
+/// How an operation ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome<'b> {
+    /// A QoS 0 message has left the machine; nothing more can be known.
+    Written,
+    /// PUBACK, PUBCOMP, or a PUBREC that refuses.
+    Acknowledged {
+        /// Its reason code; below 0x80 the server has the message.
+        code: ReasonCode,
+        /// Its properties.
+        properties: Properties<'b>,
+    },
+    /// SUBACK.
+    Subscribed {
+        /// One code for each filter: the granted QoS, or a failure.
+        codes: ReasonCodes<'b>,
+        /// Its properties.
+        properties: Properties<'b>,
+    },
+    /// UNSUBACK.
+    Unsubscribed {
+        /// One code for each filter; empty in 3.x.
+        codes: ReasonCodes<'b>,
+        /// Its properties.
+        properties: Properties<'b>,
+    },
+    /// PINGRESP.
+    Ponged {
+        /// From PINGREQ written to PINGRESP read.
+        round_trip: Duration,
+    },
+}
+
+/// Why an operation ended without an answer.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// The connection ended; a subscribe, an unsubscribe or a ping ends with it.
+    ConnectionLost,
+    /// The server has lost the session: whether the message arrived is not known.
+    SessionLost,
+    /// The server of this connection takes no packet of this size, no such QoS, or no retained messages. What was sent
+    /// before keeps its packet id out of use until the session ends.
+    NoLongerAccepted,
+}
+
+/// How a connection ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closed<'b> {
+    /// Who ended it.
+    pub by: ClosedBy,
+    /// It was never opened: the server's CONNACK refused it.
+    pub refused: bool,
+    /// The reason code that was received or sent, or would be sent if the version had one; none if the transport ended.
+    pub code: Option<ReasonCode>,
+    /// The statement that the server broke, if it did.
+    pub statement: Option<Statement>,
+    /// Why.
+    pub cause: Cause,
+    /// The properties of the server's CONNACK or DISCONNECT.
+    pub properties: Properties<'b>,
+}
+
+/// Who ended a connection.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClosedBy {
+    /// This client: `disconnect`, a time-out, or an answer to a violation.
+    Client,
+    /// The server, with a CONNACK that refuses or a DISCONNECT.
+    Server,
+    /// The transport ended without a word.
+    Transport,
+}
+
+/// An [`Event`] without its bytes: a plain value that can be kept while the buffer is used otherwise.
+///
+/// [`Event::detach`] makes it, [`Found::view`] gives the event back. This is what lets an `async fn` without an
+/// allocator return an event that borrows from a buffer of its own.
+#[derive(Debug)]
+pub struct Found {
+    event: Event<'static>,
+    spans: [Span; 3],
+}
+
+#[derive(Copy, Clone, Debug, Default)]
+struct Span {
+    at: u32,
+    len: u32,
+}
+
+impl Span {
+    /// Where `part` lies in `whole`, of which it is a piece; empty for anything else.
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
+        match at {
+            Some(at) if !part.is_empty() && at + part.len() <= whole.len() => Self {
+                at: at as u32,
+                len: part.len() as u32,
+            },
+            _ => Self::default(),
+        }
+    }
+
+    fn get(self, whole: &[u8]) -> &[u8] {
+        let at = self.at as usize;
+        whole.get(at..at + self.len as usize).unwrap_or_default()
+    }
+}
+
+/// The bytes that an event borrows: properties, then topic or codes, then payload; and where its properties stood.
+struct Parts<'b>([&'b [u8]; 3], PacketType);
+
+impl<'b> Event<'b> {
+    /// Lets go of the bytes. `rx` is what was given to `handle_input`.
+    pub fn detach(self, rx: &[u8]) -> Found {
+        let spans = self.parts().0.map(|part| Span::of(part, rx));
+        Found {
+            event: self.with([&[]; 3]),
+            spans,
+        }
+    }
+
+    fn parts(&self) -> Parts<'b> {
+        const NO: &[u8] = &[];
+        match self {
+            Self::Connected(connected) => {
+                Parts([connected.properties.as_wire(), NO, NO], PacketType::ConnAck)
+            }
+            Self::Message(m) => Parts(
+                [m.properties.as_wire(), m.topic.as_str().as_bytes(), m.payload],
+                PacketType::Publish,
+            ),
+            Self::Completed { outcome, .. } => match outcome {
+                Outcome::Acknowledged { properties, .. } => {
+                    Parts([properties.as_wire(), NO, NO], PacketType::PubAck)
+                }
+                Outcome::Subscribed { codes, properties } => {
+                    Parts([properties.as_wire(), codes.as_wire(), NO], PacketType::SubAck)
+                }
+                Outcome::Unsubscribed { codes, properties } => {
+                    Parts([properties.as_wire(), codes.as_wire(), NO], PacketType::UnsubAck)
+                }
+                Outcome::Written | Outcome::Ponged { .. } => Parts([NO; 3], PacketType::PubAck),
+            },
+            Self::Closed(closed) => {
+                let packet = if closed.refused {
+                    PacketType::ConnAck
+                } else {
+                    PacketType::Disconnect
+                };
+                Parts([closed.properties.as_wire(), NO, NO], packet)
+            }
+            Self::Aborted { .. } => Parts([NO; 3], PacketType::PubAck),
+        }
+    }
+
+    /// The same event on other bytes.
+    fn with<'x>(self, [wire, middle, payload]: [&'x [u8]; 3]) -> Event<'x> {
+        let place = PropertyPlace::Packet(self.parts().1);
+        let properties = Properties::from_wire(place, wire).unwrap_or(Properties::EMPTY);
+        match self {
+            Self::Connected(Connected { session_present, .. }) => Event::Connected(Connected {
+                session_present,
+                properties,
+            }),
+            Self::Message(Message {
+                qos,
+                retain,
+                dup,
+                packet_id,
+                ack,
+                ..
+            }) => {
+                let topic = core::str::from_utf8(middle)
+                    .ok()
+                    .and_then(|topic| TopicName::new(topic).ok());
+                let topic = topic.unwrap_or(TopicName::EMPTY);
+                Event::Message(Message {
+                    topic,
+                    payload,
+                    qos,
+                    retain,
+                    dup,
+                    packet_id,
+                    properties,
+                    ack,
+                })
+            }
+            Self::Completed { token, outcome } => Event::Completed {
+                token,
+                outcome: match outcome {
+                    Outcome::Written => Outcome::Written,
+                    Outcome::Acknowledged { code, .. } => Outcome::Acknowledged { code, properties },
+                    Outcome::Subscribed { codes, .. } => Outcome::Subscribed {
+                        codes: codes.on(middle),
+                        properties,
+                    },
+                    Outcome::Unsubscribed { codes, .. } => Outcome::Unsubscribed {
+                        codes: codes.on(middle),
+                        properties,
+                    },
+                    Outcome::Ponged { round_trip } => Outcome::Ponged { round_trip },
+                },
+            },
+            Self::Aborted { token, why } => Event::Aborted { token, why },
+            Self::Closed(Closed {
+                by,
+                refused,
+                code,
+                statement,
+                cause,
+                ..
+            }) => Event::Closed(Closed {
+                by,
+                refused,
+                code,
+                statement,
+                cause,
+                properties,
+            }),
+        }
+    }
+}
+
+impl Found {
+    /// The event again; `rx` holds the same bytes at the same places as when it was detached. (On other bytes its texts
+    /// and payload are other ones, or empty.)
+    pub fn view(self, rx: &[u8]) -> Event<'_> {
+        let slices = self.spans.map(|span| span.get(rx));
+        self.event.with(slices)
+    }
+}

@@ -1,0 +1,183 @@
+//! Bytes and time in: one event a call.
+
+use mqtt_proto::{Frame, Packet, PacketType, ReasonCode, Sender, Version, frame_len};
+
+use super::{
+    Client, Event,
+    link::{Link, Ping},
+};
+use crate::{
+    Instant,
+    flow::{Answer, Violation, rules},
+    storage::Storage,
+};
+
+/// What a call of [`Client::handle_input`] did.
+#[must_use = "bytes that were consumed must be dropped, and an event happens once"]
+#[derive(Debug)]
+pub struct Handled<'b> {
+    /// How many bytes of the input are done with.
+    pub consumed: usize,
+    /// What happened; call again, with the rest of the bytes, until there is nothing.
+    pub event: Option<Event<'b>>,
+}
+
+/// What a packet led to.
+pub(super) enum Step<'b> {
+    /// Nothing to tell.
+    Nothing,
+    Event(Event<'b>),
+    /// It cannot be taken before something else was written or acknowledged; it stays in the buffer.
+    Wait,
+    /// Other events come first; it stays in the buffer.
+    Again,
+}
+
+impl<S: Storage> Client<S> {
+    /// Takes bytes from the server and the time, and gives at most one event.
+    ///
+    /// `rx` is everything received and not consumed yet, from the start of a packet on; it may end inside a packet. The
+    /// bytes are read in place. Packets that lead to no event are passed over within the call, so `event: None` means
+    /// that nothing more can be told before more bytes, more time, a command or a write. Never fails: a server that
+    /// breaks a rule is the event [`Closed`](super::Closed).
+    pub fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Handled<'b> {
+        self.advance(now);
+        self.handle_deadlines();
+        let mut consumed = 0;
+        loop {
+            if let Some(event) = self.owed_event() {
+                return Handled {
+                    consumed,
+                    event: Some(event),
+                };
+            }
+            let rest = rx.get(consumed..).unwrap_or_default();
+            match self.link {
+                Link::Connecting(_) | Link::Connected(_) => {}
+                // The connection is over, and what still comes means nothing (5/MQTT-3.14.4-1).
+                Link::Idle | Link::Closing(_) | Link::Closed(_) => {
+                    return Handled {
+                        consumed: rx.len(),
+                        event: None,
+                    };
+                }
+            }
+            if rest.is_empty() || !self.wants_input() {
+                return Handled {
+                    consumed,
+                    event: None,
+                };
+            }
+            let version = self.link.connection().map_or(Version::V5, |c| c.version);
+            let len = match frame_len(rest, self.config.receive_buffer) {
+                Ok(Frame::Len(len)) => len,
+                Ok(Frame::Need(_)) => {
+                    return Handled {
+                        consumed,
+                        event: None,
+                    };
+                }
+                Err(error) if error.reason_code() == ReasonCode::PACKET_TOO_LARGE => {
+                    self.violated(rules::PACKET_TOO_LARGE_FOR_CLIENT.broken(version));
+                    continue;
+                }
+                Err(error) => {
+                    self.violated(error.for_peer(version, Sender::Server).into());
+                    continue;
+                }
+            };
+            let frame = rest.get(..len).unwrap_or_default();
+            let step = Packet::decode(version, Sender::Server, frame)
+                .map_err(Violation::from)
+                .and_then(|packet| self.handle_packet(version, packet));
+            match step {
+                Ok(Step::Again) => continue,
+                Ok(Step::Wait) => {
+                    self.arrivals.stalled = true;
+                    return Handled {
+                        consumed,
+                        event: None,
+                    };
+                }
+                Ok(Step::Nothing) => consumed += len,
+                Ok(Step::Event(event)) => {
+                    self.note_received();
+                    return Handled {
+                        consumed: consumed + len,
+                        event: Some(event),
+                    };
+                }
+                Err(violation) => {
+                    self.violated(violation);
+                    continue;
+                }
+            }
+            self.note_received();
+        }
+    }
+
+    /// Nothing but time: the same as [`handle_input`](Self::handle_input) without bytes.
+    pub fn handle_timeout(&mut self, now: Instant) -> Handled<'static> {
+        self.handle_input(now, &[])
+    }
+
+    /// False: do not read from the transport now, for what comes could not be taken. Room is made by acknowledging, and
+    /// by writing what [`poll_transmit`](Self::poll_transmit) gives.
+    pub const fn wants_input(&self) -> bool {
+        !self.arrivals.stalled && !self.arrivals.owed.is_full()
+    }
+
+    /// The caller has stopped reading, or reads again: meanwhile the server's silence is not taken for its end.
+    pub fn handle_paused(&mut self, now: Instant, paused: bool) {
+        self.advance(now);
+        if let Some(connection) = self.link.connection_mut() {
+            connection.paused = paused;
+            if !paused {
+                // What the server sent meanwhile is still on its way through the caller's buffers.
+                connection.last_received = self.now;
+                if let Ping::Sent(_) = connection.ping {
+                    connection.ping = Ping::Sent(self.now);
+                }
+            }
+        }
+    }
+
+    fn note_received(&mut self) {
+        if let Some(connection) = self.link.connection_mut() {
+            connection.last_received = self.now;
+        }
+    }
+
+    fn handle_packet<'b>(&mut self, version: Version, packet: Packet<'b>) -> Result<Step<'b>, Violation> {
+        if matches!(self.link, Link::Connecting(_)) && packet.packet_type() != PacketType::ConnAck {
+            return Err(match packet {
+                Packet::Auth(_) => rules::UNEXPECTED_AUTH.broken(version),
+                _ => rules::BEFORE_CONNACK.broken(version),
+            });
+        }
+        match packet {
+            Packet::ConnAck(connack) => self.on_connack(connack).map(Step::Event),
+            Packet::Publish(publish) => self.on_publish(version, publish),
+            Packet::PubRel(ack) => self.on_pubrel(version, ack),
+            Packet::PubAck(ack) => self.on_answer(version, Answer::PubAck, ack),
+            Packet::PubRec(ack) => self.on_answer(version, Answer::PubRec, ack),
+            Packet::PubComp(ack) => self.on_answer(version, Answer::PubComp, ack),
+            Packet::SubAck(suback) => self.on_suback(version, suback),
+            Packet::UnsubAck(unsuback) => self.on_unsuback(version, unsuback),
+            Packet::PingResp => Ok(self.on_pingresp()),
+            Packet::Disconnect(disconnect) => {
+                // The requests that end with the connection are told first; this packet is read again after them.
+                self.end_requests();
+                if self.has_event() {
+                    return Ok(Step::Again);
+                }
+                Ok(Step::Event(self.on_disconnect(disconnect)))
+            }
+            Packet::Auth(_) => Err(rules::UNEXPECTED_AUTH.broken(version)),
+            // The decoder knows that a server sends none of these.
+            Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::PingReq => {
+                Ok(Step::Nothing)
+            }
+        }
+    }
+}

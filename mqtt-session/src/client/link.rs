@@ -1,0 +1,239 @@
+//! One connection: what was agreed with the server, and how it ends.
+
+use mqtt_proto::{Properties, QoS, ReasonCode, Version};
+
+use super::{AbortReason, Client, Closed, ClosedBy};
+use crate::{
+    Instant, Token,
+    flow::{Cause, Incoming, Violation, Window},
+    storage::{End, List, NONE, Stage, Storage},
+};
+
+/// Where the client stands with its transport.
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    /// There is none.
+    Idle,
+    /// CONNECT is to be sent or was sent.
+    Connecting(Connection),
+    /// CONNACK came.
+    Connected(Connection),
+    /// `disconnect` was called; nothing more is taken or told until DISCONNECT is written.
+    Closing(Connection),
+    /// The end was told; last words may be left to write.
+    Closed(Connection),
+}
+
+/// What holds for one connection.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) version: Version,
+    pub(super) clean_start: bool,
+    /// The session outlives the connection.
+    pub(super) kept: bool,
+    /// Seconds; 0: no keep-alive.
+    pub(super) keep_alive: u16,
+    pub(super) window: Window,
+    pub(super) server: ServerLimits,
+    pub(super) asked: Asked,
+    pub(super) connect_deadline: Instant,
+    pub(super) last_sent: Instant,
+    pub(super) last_received: Instant,
+    /// The caller does not read: silence is not the server's fault.
+    pub(super) paused: bool,
+    pub(super) ping: Ping,
+    /// The caller's own ping.
+    pub(super) ping_token: Option<Token>,
+}
+
+/// What the server cannot do or will not take (3.2.2.3).
+#[derive(Copy, Clone, Debug)]
+pub(super) struct ServerLimits {
+    pub(super) packet_size: u32,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    pub(super) wildcards: bool,
+    pub(super) shared: bool,
+    pub(super) subscription_ids: bool,
+}
+
+impl ServerLimits {
+    pub(super) const NONE: Self = Self {
+        packet_size: u32::MAX,
+        qos: QoS::ExactlyOnce,
+        retain: true,
+        wildcards: true,
+        shared: true,
+        subscription_ids: true,
+    };
+}
+
+/// What CONNECT allowed the server to say.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) problem_information: bool,
+    pub(super) response_information: bool,
+}
+
+/// A PINGREQ and its answer.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    None,
+    Owed,
+    /// Written then; PINGRESP is awaited.
+    Sent(Instant),
+}
+
+impl Link {
+    pub(super) const fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Idle => None,
+            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => Some(c),
+        }
+    }
+
+    pub(super) const fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Idle => None,
+            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => Some(c),
+        }
+    }
+
+    pub(super) const fn connected(&self) -> Option<&Connection> {
+        match self {
+            Self::Connected(c) => Some(c),
+            Self::Idle | Self::Connecting(_) | Self::Closing(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// Turns into another state of the same connection.
+    fn turn(&mut self, into: fn(Connection) -> Self) {
+        *self = match core::mem::replace(self, Self::Idle) {
+            Self::Idle => Self::Idle,
+            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => into(c),
+        };
+    }
+
+    pub(super) fn turn_connected(&mut self) {
+        self.turn(Self::Connected);
+    }
+
+    pub(super) fn turn_closing(&mut self) {
+        self.turn(Self::Closing);
+    }
+}
+
+impl<S: Storage> Client<S> {
+    /// The connection is over as far as its caller is concerned: operations that end with it have ended, and `Closed` is
+    /// owed or given back at once. `last_words` is the code of the DISCONNECT that the server still gets.
+    pub(super) fn close(&mut self, last_words: Option<ReasonCode>) {
+        let Some(connection) = self.link.connection() else {
+            return;
+        };
+        // A server must not get a DISCONNECT from a 3.x client that found fault with it: it would drop the will.
+        let speaks = connection.version.has_properties() && self.link.connected().is_some();
+        self.end_requests();
+        self.output.disconnect = if speaks { last_words } else { None };
+        self.link.turn(Link::Closed);
+    }
+
+    /// The server broke a rule, or did not answer in time.
+    pub(super) fn violated(&mut self, violation: Violation) {
+        self.close(Some(violation.code));
+        self.output.closed = Some(Closed {
+            by: ClosedBy::Client,
+            refused: false,
+            code: Some(violation.code),
+            statement: violation.statement,
+            cause: violation.cause,
+            properties: Properties::EMPTY,
+        });
+    }
+
+    /// The transport has ended: call it once the stream ended in any way, also after [`Closed`], and
+    /// then drop what is left in the buffers. What belongs to the session waits for the next
+    /// [`connect`](Self::connect).
+    pub fn handle_disconnect(&mut self, now: Instant) {
+        self.advance(now);
+        match self.link {
+            Link::Idle => return,
+            Link::Closed(_) => {}
+            Link::Connecting(_) | Link::Connected(_) | Link::Closing(_) => {
+                self.end_requests();
+                self.output.closed = Some(Closed {
+                    by: ClosedBy::Transport,
+                    refused: false,
+                    code: None,
+                    statement: None,
+                    cause: Cause::Text("the transport ended"),
+                    properties: Properties::EMPTY,
+                });
+            }
+        }
+        self.forget_link();
+        self.link = Link::Idle;
+    }
+
+    /// SUBSCRIBE, UNSUBSCRIBE and PINGREQ end with their connection.
+    pub(super) fn end_requests(&mut self) {
+        while !self.outbox.requests.is_empty() {
+            let index = self.outbox.requests.first();
+            self.output.abandon(index);
+            self.unlink(index, |outbox| &mut outbox.requests);
+            self.storage.set_id(index, None);
+            self.end(index, End::Aborted(AbortReason::ConnectionLost));
+        }
+        self.outbox.next_request = NONE;
+        if let Some(connection) = self.link.connection_mut() {
+            self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
+            connection.ping = Ping::None;
+        }
+    }
+
+    /// Drops everything that belongs to the link and not to the session.
+    fn forget_link(&mut self) {
+        let begun = self.output.forget_link();
+        // A packet id is taken at the first transmission: if no byte has left, there was none.
+        if let Some(index) = begun
+            && self.storage.slot(index).stage == Stage::Queued
+        {
+            self.storage.set_id(index, None);
+        }
+        self.storage.release(crate::storage::sealed::CONTROL);
+        for list in [self.outbox.messages, self.outbox.releases] {
+            self.for_each(list, |slot| slot.charged = false);
+        }
+        self.arrivals.owed.clear();
+        for index in 0..self.storage.arrivals() {
+            self.forget_link_of_arrival(index);
+        }
+        self.arrivals.stalled = false;
+    }
+
+    /// What the link's end makes of one message that came in.
+    fn forget_link_of_arrival(&mut self, index: u16) {
+        let arrival = self.storage.arrival(index);
+        let (stage, answer) = (arrival.stage, arrival.answer);
+        if !self.arrivals.is_used(&self.storage, index) {
+            return;
+        }
+        if arrival.id.is_none() || !stage.outlives_link() {
+            // PUBCOMP was owed: its PUBREL comes again, and finds nothing. Or QoS 1: its PUBLISH comes again, as new.
+            self.free_arrival(index);
+        } else if stage == Incoming::OwesPubRec
+            && let Some(code) = answer
+        {
+            // As if PUBREC had been sent and lost: the PUBLISH comes again and is answered by it.
+            self.arrival_answered(index, code);
+        }
+    }
+
+    pub(super) fn for_each(&mut self, list: List, mut change: impl FnMut(&mut crate::storage::Slot)) {
+        let mut index = list.first();
+        while index != NONE {
+            let slot = self.storage.slot_mut(index);
+            index = slot.links.next();
+            change(slot);
+        }
+    }
+}

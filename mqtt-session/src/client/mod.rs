@@ -1,0 +1,262 @@
+//! The client: a deterministic session.
+//!
+//! # The loop
+//!
+//! ```text
+//! loop {
+//!     handle_input(now, received bytes)      until it gives no event; drop what was consumed
+//!     write poll_transmit(), say handle_written(now, n)
+//!     read if wants_input(); wait at most until poll_timeout()
+//! }
+//! ```
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `config` | what the caller decides |
+//! | `event` | what the caller is told |
+//! | `link` | one connection: what was agreed with the server, and how it ends |
+//! | `connect` | CONNECT, CONNACK, DISCONNECT, sessions that are resumed or lost |
+//! | `input` | bytes in: frames, time, one event a call |
+//! | `arrivals` | PUBLISH and PUBREL in, acknowledging |
+//! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
+//! | `publish`, `requests` | commands |
+//! | `output` | which packet comes next, and what its being written means |
+//! | `timing` | deadlines |
+
+mod answers;
+mod arrivals;
+mod config;
+mod connect;
+mod event;
+mod input;
+mod link;
+mod output;
+mod publish;
+mod requests;
+mod timing;
+
+pub use arrivals::Ack;
+pub use config::{Acknowledge, Config, Offline, OnSessionLost, UnknownSession};
+pub use event::{AbortReason, Closed, ClosedBy, Connected, Event, Found, Message, Outcome};
+pub use input::Handled;
+pub use publish::Publish;
+
+/// What [`Client::connect`] is told: the CONNECT packet itself. Borrowed at each connect and never kept.
+pub type ConnectOptions<'a> = mqtt_proto::packet::Connect<'a>;
+
+use mqtt_proto::PacketId;
+
+use crate::{
+    Instant, Token,
+    storage::{End, Kind, List, NONE, Nodes, Slot, Stage, Storage},
+};
+use arrivals::Arrivals;
+use link::Link;
+use output::Output;
+
+/// An MQTT client of any version, without IO. See the [module](self) for its loop.
+///
+/// Everything it keeps lies in `storage`; receive buffers, sockets and the clock are the caller's.
+#[derive(Clone, Debug)]
+pub struct Client<S: Storage> {
+    config: Config,
+    storage: S,
+    /// The latest time that was told.
+    now: Instant,
+    link: Link,
+    session: Session,
+    outbox: Outbox,
+    arrivals: Arrivals,
+    output: Output,
+    next_token: Token,
+    last_id: Option<PacketId>,
+}
+
+/// What is known of the session with the server.
+#[derive(Copy, Clone, Debug, Default)]
+struct Session {
+    /// The server may have it: an earlier connection left it there.
+    exists: bool,
+}
+
+/// The operations, in order.
+#[derive(Copy, Clone, Debug)]
+struct Outbox {
+    free: List,
+    /// QoS 0 publishes.
+    plain: List,
+    /// QoS 1 and 2 publishes up to PUBREC, oldest first: sent ones, then those from `next_message` on.
+    messages: List,
+    next_message: u16,
+    /// QoS 2 publishes from PUBREC on, in the order of their PUBRECs.
+    releases: List,
+    next_release: u16,
+    /// SUBSCRIBE and UNSUBSCRIBE.
+    requests: List,
+    next_request: u16,
+    /// Operations whose last event is owed.
+    ended: List,
+}
+
+impl Outbox {
+    const EMPTY: Self = Self {
+        free: List::EMPTY,
+        plain: List::EMPTY,
+        messages: List::EMPTY,
+        next_message: NONE,
+        releases: List::EMPTY,
+        next_release: NONE,
+        requests: List::EMPTY,
+        next_request: NONE,
+        ended: List::EMPTY,
+    };
+}
+
+/// The slots of a storage as nodes of lists.
+struct Slots<'a, S>(&'a mut S);
+
+impl<S: Storage> Nodes for Slots<'_, S> {
+    fn links(&self, index: u16) -> crate::storage::Links {
+        self.0.slot(index).links
+    }
+    fn links_mut(&mut self, index: u16) -> &mut crate::storage::Links {
+        &mut self.0.slot_mut(index).links
+    }
+}
+
+impl<S: Storage> Client<S> {
+    /// A client that has never been connected.
+    pub fn new(config: Config, storage: S) -> Self {
+        let mut client = Self {
+            config,
+            storage,
+            now: Instant::ZERO,
+            link: Link::Idle,
+            session: Session::default(),
+            outbox: Outbox::EMPTY,
+            arrivals: Arrivals::EMPTY,
+            output: Output::EMPTY,
+            next_token: Token::FIRST,
+            last_id: None,
+        };
+        for index in 1..=client.storage.slots() {
+            client
+                .outbox
+                .free
+                .push_back(&mut Slots(&mut client.storage), index);
+        }
+        client.free_all_arrivals();
+        client
+    }
+
+    /// What the client was made with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The memory it was made with.
+    pub const fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// CONNACK has come, and nothing has ended the connection since.
+    pub const fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Connected(_))
+    }
+
+    /// Nothing is under way: no operation waits for its end, nothing is to be written or told.
+    pub fn is_idle(&mut self) -> bool {
+        let outbox = &self.outbox;
+        [
+            outbox.plain,
+            outbox.messages,
+            outbox.releases,
+            outbox.requests,
+            outbox.ended,
+        ]
+        .iter()
+        .all(|l| l.is_empty())
+            && !self.has_event()
+            && !self.has_output()
+    }
+
+    fn advance(&mut self, now: Instant) {
+        // Time that goes back is clamped: a deadline that has passed stays passed.
+        self.now = self.now.max(now);
+    }
+
+    fn take_token(&mut self) -> Token {
+        let token = self.next_token;
+        self.next_token = token.next();
+        token
+    }
+
+    /// A free slot, not yet in use: it goes back by itself as long as `occupy` was not called.
+    fn free_slot(&mut self) -> Option<u16> {
+        if self.outbox.free.is_empty() && self.storage.grow_slots() {
+            let index = self.storage.slots();
+            self.outbox.free.push_back(&mut Slots(&mut self.storage), index);
+        }
+        let first = self.outbox.free.first();
+        (first != NONE).then_some(first)
+    }
+
+    /// Takes a slot from the free ones, fills it and puts it at the end of a list.
+    fn occupy(&mut self, index: u16, list: fn(&mut Outbox) -> &mut List) {
+        self.outbox.free.remove(&mut Slots(&mut self.storage), index);
+        list(&mut self.outbox).push_back(&mut Slots(&mut self.storage), index);
+    }
+
+    fn unlink(&mut self, index: u16, list: fn(&mut Outbox) -> &mut List) {
+        list(&mut self.outbox).remove(&mut Slots(&mut self.storage), index);
+    }
+
+    /// Frees a slot that is on no list.
+    fn free(&mut self, index: u16) {
+        self.storage.release(index);
+        self.storage.set_id(index, None);
+        *self.storage.slot_mut(index) = Slot::EMPTY;
+        self.outbox.free.push_back(&mut Slots(&mut self.storage), index);
+    }
+
+    /// Ends an operation, whose slot is on no list, with an event to come.
+    fn end(&mut self, index: u16, end: End) {
+        self.storage.release(index);
+        self.storage.slot_mut(index).stage = Stage::Ended(end);
+        self.outbox.ended.push_back(&mut Slots(&mut self.storage), index);
+    }
+
+    /// The next event that input does not bring: ends of operations, then the end of the connection.
+    fn owed_event(&mut self) -> Option<Event<'static>> {
+        if let Some(index) = self.outbox.ended.pop_front(&mut Slots(&mut self.storage)) {
+            let slot = self.storage.slot_mut(index);
+            let (token, stage) = (slot.token, slot.stage);
+            if slot.id.is_some() && slot.kind == Kind::Retired {
+                // Its id stays out of use until the session ends.
+                slot.stage = Stage::Queued;
+            } else {
+                self.free(index);
+            }
+            return match stage {
+                Stage::Ended(End::Aborted(why)) => Some(Event::Aborted { token, why }),
+                Stage::Ended(End::Written) | Stage::Queued | Stage::Requested | Stage::Flow { .. } => {
+                    Some(Event::Completed {
+                        token,
+                        outcome: Outcome::Written,
+                    })
+                }
+            };
+        }
+        if let Some(token) = self.output.aborted_ping.take() {
+            return Some(Event::Aborted {
+                token,
+                why: AbortReason::ConnectionLost,
+            });
+        }
+        self.output.closed.take().map(Event::Closed)
+    }
+
+    fn has_event(&self) -> bool {
+        !self.outbox.ended.is_empty() || self.output.aborted_ping.is_some() || self.output.closed.is_some()
+    }
+}

@@ -1,0 +1,483 @@
+//! Bytes out: which packet comes next, and what its being written means.
+//!
+//! Nothing is queued: the next packet is chosen from what is owed, when it is asked for. First acknowledgements, in the
+//! order of what they answer, then PINGREQ, then SUBSCRIBE and UNSUBSCRIBE, then messages. Acknowledgements answer input
+//! and pings answer time, so neither can go on for ever; between requests and messages, and between QoS 0 and the others,
+//! the older one is first.
+
+use mqtt_proto::{
+    Packet, PacketId, QoS, ReasonCode, Version,
+    packet::{self, Disconnect},
+};
+
+use super::{
+    Client, Closed, ClosedBy,
+    arrivals::Answerless,
+    link::{Link, Ping},
+};
+use crate::{
+    Body, Instant, Token, Transmit,
+    flow::{Answer, Cause, Outgoing},
+    storage::{End, NONE, Stage, Storage, sealed::CONTROL},
+};
+
+/// What is being written, and what is owed beside operations and arrivals.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    current: Option<Current>,
+    /// A packet that is small enough to be made when it is sent.
+    scratch: [u8; 8],
+    /// CONNECT, or a DISCONNECT with properties, waits in the control slot.
+    pub(super) control: bool,
+    /// A DISCONNECT with this code is owed.
+    pub(super) disconnect: Option<ReasonCode>,
+    /// A packet was given up half way: nothing more can be sent on this link.
+    muted: bool,
+    pub(super) closed: Option<Closed<'static>>,
+    pub(super) aborted_ping: Option<Token>,
+}
+
+/// A packet on its way.
+#[derive(Copy, Clone, Debug)]
+struct Current {
+    job: Job,
+    /// Head: these bytes of the block, or of the scratch.
+    start: u32,
+    end: u32,
+    body: u32,
+    written: u32,
+}
+
+/// What a packet that is written does.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Job {
+    Control,
+    Disconnect,
+    Ping,
+    Owed,
+    PubAck(u16),
+    PubRec(u16),
+    PubComp(u16),
+    /// PUBACK or PUBREC with properties: its row, and the slot that holds it.
+    Answer(u16, u16),
+    PubRel(u16),
+    Request(u16),
+    Publish(u16),
+}
+
+impl Output {
+    pub(super) const EMPTY: Self = Self {
+        current: None,
+        scratch: [0; 8],
+        control: false,
+        disconnect: None,
+        muted: false,
+        closed: None,
+        aborted_ping: None,
+    };
+
+    /// The packet of this operation is chosen and not written to its end.
+    pub(super) const fn is_writing(&self, slot: u16) -> bool {
+        match self.current {
+            Some(Current {
+                job: Job::PubRel(at) | Job::Request(at) | Job::Publish(at),
+                ..
+            }) => at == slot,
+            _ => false,
+        }
+    }
+
+    /// Gives the packet of this operation up, because the connection ends and the operation with it.
+    pub(super) fn abandon(&mut self, slot: u16) {
+        if self.is_writing(slot)
+            && let Some(current) = self.current.take()
+        {
+            self.muted = current.written > 0;
+        }
+    }
+
+    /// The transport is gone: what was half written will not be completed. Gives the slot of that packet.
+    pub(super) fn forget_link(&mut self) -> Option<u16> {
+        self.control = false;
+        self.disconnect = None;
+        self.muted = false;
+        match self.current.take() {
+            Some(Current {
+                job: Job::Publish(slot),
+                ..
+            }) => Some(slot),
+            _ => None,
+        }
+    }
+}
+
+impl<S: Storage> Client<S> {
+    /// What to write next: the rest of one packet, head and body, or nothing. The same again until
+    /// [`handle_written`](Self::handle_written) was told of progress.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if self.output.current.is_none() {
+            self.output.current = self.choose();
+        }
+        let current = self.output.current?;
+        let (head, body) = match current.slot() {
+            None => (&self.output.scratch[..], Body::Bytes(&[])),
+            Some(index) => {
+                let slot = self.storage.slot(index);
+                let block = self.storage.bytes(index);
+                let body = match current.job {
+                    Job::Publish(_) if slot.external => {
+                        let offset = current.written.saturating_sub(current.end - current.start);
+                        Body::External {
+                            token: slot.token,
+                            offset,
+                            len: current.body - offset,
+                        }
+                    }
+                    Job::Publish(_) => {
+                        let own = block.get(slot.head_len as usize..).unwrap_or_default();
+                        Body::Bytes(if own.is_empty() {
+                            self.storage.shared(index)
+                        } else {
+                            own
+                        })
+                    }
+                    _ => Body::Bytes(&[]),
+                };
+                (block, body)
+            }
+        };
+        let head = head
+            .get(current.start as usize..current.end as usize)
+            .unwrap_or_default();
+        let in_body = (current.written as usize).saturating_sub(head.len());
+        let head = head.get(current.written as usize..).unwrap_or_default();
+        let body = match body {
+            Body::Bytes(bytes) => Body::Bytes(bytes.get(in_body..).unwrap_or_default()),
+            Body::External { .. } => body,
+        };
+        Some(Transmit { head, body })
+    }
+
+    /// So many bytes of what [`poll_transmit`](Self::poll_transmit) gave are written: head first, then body.
+    /// More than there were count as all of them.
+    pub fn handle_written(&mut self, now: Instant, n: usize) {
+        self.advance(now);
+        let Some(current) = &mut self.output.current else {
+            return;
+        };
+        let total = current.len();
+        let before = current.written;
+        current.written = u32::try_from(n)
+            .unwrap_or(u32::MAX)
+            .saturating_add(before)
+            .min(total);
+        let current = *current;
+        if before == 0
+            && current.written > 0
+            && let Job::Publish(index) = current.job
+        {
+            let slot = self.storage.slot_mut(index);
+            slot.transmitted = true;
+            if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos)) {
+                slot.stage = Stage::Flow { at, owed: true };
+            }
+        }
+        if current.written == total {
+            self.output.current = None;
+            self.written(current.job);
+            let now = self.now;
+            if let Some(connection) = self.link.connection_mut() {
+                connection.last_sent = now;
+            }
+        }
+    }
+
+    /// Copies whole packets into `out` until the next one does not fit, and counts them as written: one write for many
+    /// small packets. A packet that is larger than `out`, half written, or has an external payload is left to
+    /// [`poll_transmit`](Self::poll_transmit). Gives the number of bytes to write.
+    pub fn take_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while self.output.current.is_none_or(|current| current.written == 0)
+            && let Some(transmit) = self.poll_transmit()
+        {
+            let len = transmit.len();
+            let (Body::Bytes(body), Some(room)) = (transmit.body, out.get_mut(filled..filled + len)) else {
+                break;
+            };
+            let (head_room, body_room) = room.split_at_mut(transmit.head.len());
+            head_room.copy_from_slice(transmit.head);
+            body_room.copy_from_slice(body);
+            filled += len;
+            self.handle_written(now, len);
+        }
+        filled
+    }
+
+    pub(super) fn has_output(&mut self) -> bool {
+        self.poll_transmit().is_some()
+    }
+
+    /// The next packet, made ready to be written.
+    fn choose(&mut self) -> Option<Current> {
+        if self.output.muted {
+            return None;
+        }
+        let version = self.link.connection()?.version;
+        match self.link {
+            Link::Idle => None,
+            Link::Connecting(_) => self.choose_control(),
+            Link::Closed(_) => self.choose_disconnect(version),
+            Link::Closing(_) => self
+                .choose_answer(version)
+                .or_else(|| self.choose_control())
+                .or_else(|| self.choose_disconnect(version)),
+            Link::Connected(_) => self
+                .choose_answer(version)
+                .or_else(|| self.choose_pubrel(version))
+                .or_else(|| self.choose_ping(version))
+                .or_else(|| self.choose_request())
+                .or_else(|| self.choose_message(version)),
+        }
+    }
+
+    fn choose_control(&mut self) -> Option<Current> {
+        self.output
+            .control
+            .then(|| Current::block(Job::Control, 0, self.storage.bytes(CONTROL).len(), 0))
+    }
+
+    fn choose_disconnect(&mut self, version: Version) -> Option<Current> {
+        let code = self.output.disconnect?;
+        self.small(
+            version,
+            Job::Disconnect,
+            Packet::Disconnect(Disconnect::new(code)),
+        )
+    }
+
+    fn choose_answer(&mut self, version: Version) -> Option<Current> {
+        if let Some((answer, id)) = self.arrivals.owed.first() {
+            return self.small(version, Job::Owed, answerless(version, answer, id));
+        }
+        if let Some((index, _)) = self.answered(self.arrivals.pubacks) {
+            return self.answer(version, Job::PubAck(index), index, Answer::PubAck);
+        }
+        if let Some((index, _)) = self.answered(self.arrivals.pubrecs) {
+            return self.answer(version, Job::PubRec(index), index, Answer::PubRec);
+        }
+        let (index, _) = self.answered(self.arrivals.pubcomps)?;
+        self.answer(version, Job::PubComp(index), index, Answer::PubComp)
+    }
+
+    fn answer(&mut self, version: Version, job: Job, index: u16, answer: Answer) -> Option<Current> {
+        let slot = self.storage.arrival(index).answer_slot;
+        if slot != NONE {
+            return Some(Current::block(
+                Job::Answer(index, slot),
+                0,
+                self.storage.bytes(slot).len(),
+                0,
+            ));
+        }
+        self.small(version, job, self.answer_packet(index, answer))
+    }
+
+    fn choose_pubrel(&mut self, version: Version) -> Option<Current> {
+        let index = self.outbox.next_release;
+        if index == NONE {
+            return None;
+        }
+        let id = self.storage.slot(index).id?;
+        let packet = Packet::PubRel(packet::Ack::new(id, ReasonCode::SUCCESS));
+        let current = self.small(version, Job::PubRel(index), packet);
+        self.charge(index);
+        current
+    }
+
+    fn choose_ping(&mut self, version: Version) -> Option<Current> {
+        let owed = self.link.connection().is_some_and(|c| c.ping == Ping::Owed);
+        if owed {
+            self.small(version, Job::Ping, Packet::PingReq)
+        } else {
+            None
+        }
+    }
+
+    fn choose_request(&self) -> Option<Current> {
+        let index = self.outbox.next_request;
+        if index == NONE {
+            return None;
+        }
+        Some(Current::block(
+            Job::Request(index),
+            0,
+            self.storage.bytes(index).len(),
+            0,
+        ))
+    }
+
+    fn choose_message(&mut self, version: Version) -> Option<Current> {
+        let room = self.link.connection().is_some_and(|c| c.window.has_room());
+        let message = if room { self.outbox.next_message } else { NONE };
+        let index = match (self.outbox.plain.first(), message) {
+            (NONE, NONE) => return None,
+            (plain, NONE) => plain,
+            (NONE, message) => message,
+            (plain, message) => {
+                let (a, b) = (self.storage.slot(plain).token, self.storage.slot(message).token);
+                if a.is_older_than(b) { plain } else { message }
+            }
+        };
+        if self.storage.slot(index).qos > QoS::AtMostOnce {
+            if self.storage.slot(index).id.is_none() {
+                // The id is taken at the first transmission; a full id space waits for answers.
+                let id = self.next_id()?;
+                self.storage.set_id(index, Some(id));
+                self.last_id = Some(id);
+            }
+            self.charge(index);
+        }
+        let (start, end) = self.address(index, version);
+        let body = self.storage.slot(index).payload_len;
+        Some(Current::block(Job::Publish(index), start, end, body))
+    }
+
+    /// Counts a message against the window of this link, once.
+    fn charge(&mut self, index: u16) {
+        let slot = self.storage.slot_mut(index);
+        if !slot.charged
+            && let Some(connection) = self.link.connection_mut()
+        {
+            slot.charged = true;
+            connection.window.take();
+        }
+    }
+
+    /// Makes a packet in the scratch.
+    fn small(&mut self, version: Version, job: Job, packet: Packet<'_>) -> Option<Current> {
+        let len = packet.encode(version, &mut self.output.scratch).ok()?.len();
+        Some(Current::block(job, 0, len, 0))
+    }
+
+    /// A packet has been written to its end.
+    fn written(&mut self, job: Job) {
+        match job {
+            Job::Control => {
+                self.output.control = false;
+                self.storage.release(CONTROL);
+                if matches!(self.link, Link::Closing(_)) {
+                    self.disconnected();
+                }
+            }
+            Job::Disconnect => {
+                self.output.disconnect = None;
+                if matches!(self.link, Link::Closing(_)) {
+                    self.disconnected();
+                }
+            }
+            Job::Ping => {
+                let now = self.now;
+                if let Some(connection) = self.link.connection_mut() {
+                    connection.ping = Ping::Sent(now);
+                }
+            }
+            Job::Owed => self.arrivals.owed.pop(),
+            Job::PubAck(index) | Job::PubRec(index) | Job::Answer(index, _) => {
+                if let Some(code) = self.storage.arrival(index).answer {
+                    self.arrival_answered(index, code);
+                }
+            }
+            Job::PubComp(index) => self.free_arrival(index),
+            Job::PubRel(index) => {
+                let slot = self.storage.slot_mut(index);
+                slot.stage = Stage::Flow {
+                    at: Outgoing::AwaitingPubComp,
+                    owed: false,
+                };
+                self.outbox.next_release = slot.links.next();
+            }
+            Job::Request(index) => {
+                let slot = self.storage.slot_mut(index);
+                slot.stage = Stage::Requested;
+                self.outbox.next_request = slot.links.next();
+                self.storage.release(index);
+            }
+            Job::Publish(index) => {
+                let slot = self.storage.slot_mut(index);
+                match &mut slot.stage {
+                    Stage::Flow { owed, .. } => {
+                        *owed = false;
+                        self.outbox.next_message = slot.links.next();
+                    }
+                    Stage::Queued | Stage::Requested | Stage::Ended(_) => {
+                        self.unlink(index, |outbox| &mut outbox.plain);
+                        self.end(index, End::Written);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Our DISCONNECT is written: the connection is over.
+    fn disconnected(&mut self) {
+        self.close(None);
+        self.output.closed = Some(Closed {
+            by: ClosedBy::Client,
+            refused: false,
+            code: Some(ReasonCode::NORMAL_DISCONNECTION),
+            statement: None,
+            cause: Cause::Text("disconnected"),
+            properties: mqtt_proto::Properties::EMPTY,
+        });
+    }
+}
+
+impl Current {
+    fn block(job: Job, start: usize, end: usize, body: u32) -> Self {
+        Self {
+            job,
+            start: start as u32,
+            end: end as u32,
+            body,
+            written: 0,
+        }
+    }
+
+    const fn len(&self) -> u32 {
+        self.end - self.start + self.body
+    }
+
+    /// The slot whose block holds the packet; none for what is made in the scratch.
+    const fn slot(&self) -> Option<u16> {
+        match self.job {
+            Job::Control => Some(CONTROL),
+            Job::Answer(_, slot) | Job::Request(slot) | Job::Publish(slot) => Some(slot),
+            Job::Disconnect
+            | Job::Ping
+            | Job::Owed
+            | Job::PubAck(_)
+            | Job::PubRec(_)
+            | Job::PubComp(_)
+            | Job::PubRel(_) => None,
+        }
+    }
+}
+
+/// The answer to a packet that has no message here; 3.x has no codes to tell it with.
+fn answerless(version: Version, answer: Answerless, id: PacketId) -> Packet<'static> {
+    let code = |code| {
+        if version.has_properties() {
+            code
+        } else {
+            ReasonCode::SUCCESS
+        }
+    };
+    let ack = |reason| packet::Ack::new(id, code(reason));
+    match answer {
+        Answerless::PubRec => Packet::PubRec(ack(ReasonCode::SUCCESS)),
+        Answerless::PubRel => Packet::PubRel(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
+        Answerless::PubComp => Packet::PubComp(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
+        Answerless::PubAckInUse => Packet::PubAck(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
+        Answerless::PubRecInUse => Packet::PubRec(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
+    }
+}

@@ -1,0 +1,299 @@
+//! Publishing: a message goes into the outbox, connected or not.
+//!
+//! What is kept of it is a PUBLISH that fits any version, so that the version of a later connection does not matter:
+//!
+//! ```text
+//! | room for the fixed header, 5 | topic | packet id, if QoS > 0 | properties with their length | payload, if copied |
+//! ```
+//!
+//! A 3.x connection is sent what stands before the properties and the payload; the fixed header is written, to the
+//! right, when the packet is sent.
+
+use mqtt_proto::{PacketId, Properties, QoS, TopicName, Version, packet::PublishHead};
+
+use super::{Client, Offline, link::Link};
+use crate::{
+    Instant, NotTaken, Payload, Refused, Token, Unsupported,
+    flow::Outgoing,
+    storage::{Kind, NONE, Stage, Storage},
+};
+
+/// What is to be published, but for its payload.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Publish<'a> {
+    /// Where.
+    pub topic: TopicName<'a>,
+    /// At which quality of service.
+    pub qos: QoS,
+    /// Whether the server keeps it as the topic's retained message (3.3.1.3).
+    pub retain: bool,
+    /// Message properties (5.0). On a connection of 3.x they are refused; if it was accepted before such a connection was made,
+    /// it is sent without them.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Publish<'a> {
+    /// A message without RETAIN and without properties.
+    pub const fn new(topic: TopicName<'a>, qos: QoS) -> Self {
+        Self {
+            topic,
+            qos,
+            retain: false,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// Room for the longest fixed header.
+const HEADER: usize = 5;
+
+impl<S: Storage> Client<S> {
+    /// Accepts a message: it is sent when its turn comes, now or on a later connection, and ends as
+    /// [`Completed`](crate::Event::Completed) or [`Aborted`](crate::Event::Aborted) with the token that is returned.
+    ///
+    /// # Errors
+    /// The payload comes back, with [`Refused::Slots`] or [`Refused::Bytes`] if the outbox is full,
+    /// [`Refused::NotConnected`] if publishing offline is turned off, [`Refused::TooLarge`] if the server or
+    /// the storage can never take it, [`Refused::Unsupported`] if the server cannot do it, [`Refused::Invalid`] if no
+    /// PUBLISH may look like this.
+    pub fn publish<'p>(
+        &mut self,
+        now: Instant,
+        message: &Publish<'_>,
+        payload: impl Into<Payload<'p>>,
+    ) -> Result<Token, NotTaken<Payload<'p>>> {
+        self.advance(now);
+        let payload = payload.into();
+        match self.accept(message, &payload) {
+            Ok(index) => {
+                self.keep_payload(index, payload);
+                Ok(self.storage.slot(index).token)
+            }
+            Err(why) => Err(NotTaken { given: payload, why }),
+        }
+    }
+
+    fn accept(&mut self, message: &Publish<'_>, payload: &Payload<'_>) -> Result<u16, Refused> {
+        self.check_server_takes(message)?;
+        let payload_len = u32::try_from(payload.len()).map_err(|_| Refused::TooLarge)?;
+        let head = PublishHead {
+            dup: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            // It takes a packet id when it is sent; until then any stands for it.
+            packet_id: (message.qos > QoS::AtMostOnce).then_some(PacketId::MIN),
+            properties: message.properties,
+        };
+        // 5.0 says all that 3.x says and more.
+        let encoded = head.encoded_len(Version::V5, payload_len)?;
+        let header = fixed_header_len(encoded, payload.len());
+        let head_len = HEADER + encoded - header;
+        if let Some(connection) = self.link.connected() {
+            let id_len = if message.qos > QoS::AtMostOnce { 2 } else { 0 };
+            let size = match connection.version {
+                Version::V5 => encoded + payload.len(),
+                Version::V31 | Version::V311 => {
+                    packet_len(2 + message.topic.as_str().len() + id_len, payload.len())
+                }
+            };
+            if size as u64 > u64::from(connection.server.packet_size) {
+                return Err(Refused::TooLarge);
+            }
+        }
+        let index = self.free_slot().ok_or(Refused::Slots)?;
+        let (copied, shared) = match payload {
+            Payload::Copy(bytes) => (bytes.len(), 0),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) if S::SHARES => (0, bytes.len()),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) => (bytes.len(), 0),
+            Payload::External(_) => (0, 0),
+        };
+        self.storage.slot_mut(index).kind = Kind::Publish;
+        if let Err(why) = self.storage.allocate(index, head_len + copied, shared) {
+            self.storage.slot_mut(index).kind = Kind::Free;
+            return Err(why);
+        }
+        let room = self
+            .storage
+            .bytes_mut(index)
+            .get_mut(HEADER - header..)
+            .unwrap_or_default();
+        let first = match head.encode(Version::V5, payload_len, room) {
+            Ok(bytes) => bytes.first().copied().unwrap_or_default(),
+            Err(error) => {
+                self.storage.release(index);
+                self.storage.slot_mut(index).kind = Kind::Free;
+                return Err(error.into());
+            }
+        };
+        let token = self.take_token();
+        let slot = self.storage.slot_mut(index);
+        slot.stage = Stage::Queued;
+        slot.token = token;
+        slot.qos = message.qos;
+        slot.first = first;
+        slot.external = matches!(payload, Payload::External(_));
+        slot.head_len = head_len as u32;
+        slot.payload_len = payload_len;
+        if message.qos == QoS::AtMostOnce {
+            self.occupy(index, |outbox| &mut outbox.plain);
+        } else {
+            self.occupy(index, |outbox| &mut outbox.messages);
+            if self.outbox.next_message == NONE {
+                self.outbox.next_message = index;
+            }
+        }
+        Ok(index)
+    }
+
+    fn check_server_takes(&self, message: &Publish<'_>) -> Result<(), Refused> {
+        if message.properties.topic_alias().is_some() || message.topic.is_empty() {
+            // An alias holds for one connection, but a message is kept for any.
+            return Err(Refused::Unsupported(Unsupported::TopicAlias));
+        }
+        let Link::Connected(connection) = &self.link else {
+            return if self.config.offline == Offline::Refuse {
+                Err(Refused::NotConnected)
+            } else {
+                Ok(())
+            };
+        };
+        if !connection.version.has_properties() && !message.properties.is_empty() {
+            return Err(Refused::Unsupported(Unsupported::Properties));
+        }
+        if message.qos > connection.server.qos {
+            return Err(Refused::Unsupported(Unsupported::QoS)); // 5/MQTT-3.2.2-11
+        }
+        if message.retain && !connection.server.retain {
+            return Err(Refused::Unsupported(Unsupported::Retain)); // 5/MQTT-3.2.2-14
+        }
+        Ok(())
+    }
+
+    fn keep_payload(&mut self, index: u16, payload: Payload<'_>) {
+        let at = self.storage.slot(index).head_len as usize;
+        let copy = match &payload {
+            Payload::Copy(bytes) => *bytes,
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) if !S::SHARES => bytes,
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) => {
+                self.storage.share(index, bytes.clone());
+                return;
+            }
+            Payload::External(_) => return,
+        };
+        if let Some(room) = self.storage.bytes_mut(index).get_mut(at..) {
+            room.copy_from_slice(copy);
+        }
+    }
+
+    /// The whole length of the PUBLISH in this slot, on a connection of that version.
+    pub(super) fn packet_len(&self, index: u16, version: Version) -> u32 {
+        let slot = self.storage.slot(index);
+        packet_len(self.head_end(index, version) - HEADER, slot.payload_len as usize) as u32
+    }
+
+    /// Where the part of the block before the payload ends in that version.
+    fn head_end(&self, index: u16, version: Version) -> usize {
+        match version {
+            Version::V5 => self.storage.slot(index).head_len as usize,
+            Version::V31 | Version::V311 => {
+                self.id_at(index)
+                    + if self.storage.slot(index).qos > QoS::AtMostOnce {
+                        2
+                    } else {
+                        0
+                    }
+            }
+        }
+    }
+
+    /// Where the packet id stands, if there is one.
+    fn id_at(&self, index: u16) -> usize {
+        let block = self.storage.bytes(index);
+        let topic = match block.get(HEADER..) {
+            Some([a, b, ..]) => usize::from(u16::from_be_bytes([*a, *b])),
+            _ => 0,
+        };
+        HEADER + 2 + topic
+    }
+
+    /// Writes fixed header and packet id for this connection, and tells where the packet begins and its head ends.
+    pub(super) fn address(&mut self, index: u16, version: Version) -> (usize, usize) {
+        let head_end = self.head_end(index, version);
+        let id_at = self.id_at(index);
+        let slot = self.storage.slot(index);
+        // 5/MQTT-3.3.1-1, 3.1.1/MQTT-3.3.1-1: a PUBLISH that is sent again has DUP set.
+        let dup = slot.transmitted && slot.flow().is_some_and(|at| at != Outgoing::AwaitingPubComp);
+        let first = slot.first | if dup { 0x08 } else { 0 };
+        let remaining = head_end - HEADER + slot.payload_len as usize;
+        let id = slot.id;
+        let header = 1 + varint_len(remaining);
+        let block = self.storage.bytes_mut(index);
+        if let (Some(id), Some(place)) = (id, block.get_mut(id_at..id_at + 2)) {
+            place.copy_from_slice(&id.get().to_be_bytes());
+        }
+        let start = HEADER - header;
+        let mut rest = remaining;
+        for (n, place) in block.iter_mut().take(HEADER).skip(start).enumerate() {
+            *place = if n == 0 {
+                first
+            } else {
+                let low = (rest & 0x7F) as u8;
+                rest >>= 7;
+                if rest > 0 { low | 0x80 } else { low }
+            };
+        }
+        (start, head_end)
+    }
+}
+
+/// How many bytes a variable byte integer takes (1.5.5, in 3.x 2.2.3).
+const fn varint_len(value: usize) -> usize {
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
+    }
+}
+
+/// The length of a packet from that of what stands between fixed header and payload.
+const fn packet_len(middle: usize, payload: usize) -> usize {
+    1 + varint_len(middle + payload) + middle + payload
+}
+
+/// The length of the fixed header of a PUBLISH whose head, fixed header included, has `encoded` bytes.
+const fn fixed_header_len(encoded: usize, payload: usize) -> usize {
+    let mut header = 2;
+    while header < HEADER && 1 + varint_len(encoded - header + payload) != header {
+        header += 1;
+    }
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_header_is_as_long_as_its_remaining_length_needs() {
+        for remaining in [0, 1, 0x7F, 0x80, 0x3FFF, 0x4000, 0x1F_FFFF, 0x20_0000, 0xFFF_FFFF] {
+            for middle in [0, 1, 7, 200] {
+                let Some(payload) = usize::checked_sub(remaining, middle) else {
+                    continue;
+                };
+                let header = 1 + varint_len(remaining);
+                assert_eq!(
+                    fixed_header_len(header + middle, payload),
+                    header,
+                    "{remaining} {middle}"
+                );
+                assert_eq!(packet_len(middle, payload), header + remaining);
+            }
+        }
+    }
+}

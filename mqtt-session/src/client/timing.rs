@@ -1,0 +1,96 @@
+//! Deadlines: CONNACK, keep-alive, PINGRESP.
+
+use core::time::Duration;
+
+use super::{
+    Client,
+    link::{Connection, Link, Ping},
+};
+use crate::{Instant, flow::rules, storage::Storage};
+
+/// Something that happens at a moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Event,
+    ConnAck,
+    PingResp,
+    KeepAlive,
+}
+
+impl<S: Storage> Client<S> {
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest. A moment that has passed means now; early
+    /// is harmless. Bytes that wait to be written are no reason: ask [`poll_transmit`](Self::poll_transmit).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_due().map(|(at, _)| at)
+    }
+
+    /// What [`poll_timeout`](Self::poll_timeout) waits for, in words.
+    pub fn timeout_reason(&self) -> &'static str {
+        match self.next_due() {
+            None => "nothing",
+            Some((_, Due::Event)) => "an event is waiting",
+            Some((_, Due::ConnAck)) => "CONNACK is due",
+            Some((_, Due::PingResp)) => "PINGRESP is due",
+            Some((_, Due::KeepAlive)) => "a PINGREQ is due",
+        }
+    }
+
+    /// When the next PINGREQ is due if nothing is sent or received until then; none without keep-alive or connection.
+    pub fn keep_alive_deadline(&self) -> Option<Instant> {
+        self.link.connected().and_then(Connection::ping_due)
+    }
+
+    fn next_due(&self) -> Option<(Instant, Due)> {
+        if self.has_event() {
+            return Some((self.now, Due::Event));
+        }
+        match &self.link {
+            Link::Idle | Link::Closed(_) | Link::Closing(_) => None,
+            Link::Connecting(connection) => Some((connection.connect_deadline, Due::ConnAck)),
+            Link::Connected(connection) => match connection.ping {
+                Ping::Owed => None,
+                Ping::Sent(at) if !connection.paused => Some((at + self.config.ping_timeout, Due::PingResp)),
+                Ping::Sent(_) => None,
+                Ping::None => connection.ping_due().map(|at| (at, Due::KeepAlive)),
+            },
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_deadlines(&mut self) {
+        let Some((at, due)) = self.next_due() else { return };
+        if at > self.now {
+            return;
+        }
+        let Some(connection) = self.link.connection_mut() else {
+            return;
+        };
+        let version = connection.version;
+        match due {
+            Due::Event => {}
+            Due::ConnAck => self.violated(rules::NO_CONNACK.broken(version)),
+            // A link that does not answer gets no last words: they would wait in its buffers for ever.
+            Due::PingResp => {
+                self.violated(rules::NO_PINGRESP.broken(version));
+                self.output.disconnect = None;
+            }
+            Due::KeepAlive => connection.ping = Ping::Owed,
+        }
+    }
+}
+
+impl Connection {
+    /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
+    /// well when nothing has come for so long, or else a link that is only half open would not be noticed.
+    fn ping_due(&self) -> Option<Instant> {
+        if self.keep_alive == 0 {
+            return None;
+        }
+        let quiet_since = if self.paused {
+            self.last_sent
+        } else {
+            self.last_sent.min(self.last_received)
+        };
+        Some(quiet_since + Duration::from_secs(self.keep_alive.into()))
+    }
+}

@@ -1,0 +1,179 @@
+//! Rules that one packet alone cannot break: what a session, a connection or the time of day decides. What bytes alone
+//! decide stands in the codec.
+
+use core::fmt;
+
+use mqtt_proto::{DecodeError, ReasonCode, Statement, Version, statement};
+
+/// A rule with its statement in each version and the reason code of its breach.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub struct Rule {
+    text: &'static str,
+    code: ReasonCode,
+    statements: [Option<Statement>; 3],
+}
+
+/// A breach of a rule by the peer: what to tell it, and which statement it broke.
+#[derive(Copy, Clone, PartialEq, Eq, Hash)]
+pub struct Violation {
+    /// The reason code that answers it.
+    pub code: ReasonCode,
+    /// The broken statement.
+    pub statement: Option<Statement>,
+    /// What was wrong.
+    pub cause: Cause,
+}
+
+/// What was wrong, or why a connection ended; `Display` says it in words.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A rule of a session, or something that is no breach of a rule.
+    Text(&'static str),
+    /// A packet that could not be decoded.
+    Bytes(DecodeError),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Bytes(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Rule {
+    /// The breach of this rule on a connection of that version.
+    pub fn broken(&'static self, version: Version) -> Violation {
+        let [v31, v311, v5] = self.statements;
+        let statement = match version {
+            Version::V31 => v31,
+            Version::V311 => v311,
+            Version::V5 => v5,
+        };
+        Violation {
+            code: self.code,
+            statement,
+            cause: Cause::Text(self.text),
+        }
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({})", self.text)
+    }
+}
+
+impl From<DecodeError> for Violation {
+    fn from(error: DecodeError) -> Self {
+        Self {
+            code: error.reason_code(),
+            statement: error.statement(),
+            cause: Cause::Bytes(error),
+        }
+    }
+}
+
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.code, self.cause)?;
+        match (self.cause, self.statement) {
+            (Cause::Text(_), Some(statement)) => write!(f, " ({statement})"),
+            // The error names its statement itself.
+            (Cause::Bytes(_), _) | (_, None) => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Violation {}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = $code:ident, $text:literal, [$v31:expr, $v311:expr, $v5:expr];)*) => {$(
+        $(#[$doc])*
+        pub const $name: Rule = Rule { text: $text, code: ReasonCode::$code, statements: [$v31, $v311, $v5] };
+    )*};
+}
+
+/// A statement by its name.
+macro_rules! s {
+    ($label:literal) => {
+        Some(statement!($label))
+    };
+}
+
+rules! {
+    /// PUBACK for a QoS 2 message, PUBREC for a QoS 1 message, PUBCOMP before PUBREC.
+    ACK_OF_WRONG_KIND = PROTOCOL_ERROR, "answer does not fit the message",
+        [None, s!("3.1.1/MQTT-3.3.4-1"), s!("5/MQTT-3.3.4-1")];
+    /// PUBREL for a message whose PUBREC was not sent, or of QoS 1.
+    PUBREL_BEFORE_PUBREC = PROTOCOL_ERROR, "PUBREL before PUBREC",
+        [None, s!("3.1.1/MQTT-4.3.3-1"), s!("5/MQTT-4.3.3-4")];
+    /// A message under an id that another one still uses.
+    ID_IN_USE = PACKET_IDENTIFIER_IN_USE, "packet id in use",
+        [None, s!("3.1.1/MQTT-2.3.1-2"), s!("5/MQTT-2.2.1-3")];
+    /// More messages of QoS 1 and 2 than the Receive Maximum; in 3.x, than there is memory for.
+    RECEIVE_MAXIMUM_BY_SERVER = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",
+        [None, s!("3.1.1/MQTT-4.8.0-2"), s!("5/MQTT-3.3.4-9")];
+    /// The same, of a client.
+    RECEIVE_MAXIMUM_BY_CLIENT = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",
+        [None, s!("3.1.1/MQTT-4.8.0-2"), s!("5/MQTT-3.3.4-7")];
+    /// A packet from the server, AUTH aside, before CONNACK.
+    BEFORE_CONNACK = PROTOCOL_ERROR, "packet before CONNACK",
+        [None, s!("3.1.1/MQTT-3.2.0-1"), s!("5/MQTT-3.2.0-1")];
+    /// A second CONNACK.
+    SECOND_CONNACK = PROTOCOL_ERROR, "second CONNACK",
+        [None, s!("3.1.1/MQTT-4.8.0-1"), s!("5/MQTT-3.2.0-2")];
+    /// Session Present though the client has no session.
+    SESSION_PRESENT_UNEXPECTED = PROTOCOL_ERROR, "Session Present without a session",
+        [None, None, s!("5/MQTT-3.2.2-4")];
+    /// A SUBACK or UNSUBACK with another number of codes than there were filters.
+    CODE_COUNT = PROTOCOL_ERROR, "number of codes differs from number of filters",
+        [None, s!("3.1.1/MQTT-3.8.4-5"), s!("5/MQTT-3.8.4-6")];
+    /// A packet above the Maximum Packet Size that this client announced.
+    PACKET_TOO_LARGE_FOR_CLIENT = PACKET_TOO_LARGE, "packet above Maximum Packet Size",
+        [None, None, s!("5/MQTT-3.1.2-24")];
+    /// A packet above the Maximum Packet Size that this server announced.
+    PACKET_TOO_LARGE_FOR_SERVER = PACKET_TOO_LARGE, "packet above Maximum Packet Size",
+        [None, None, s!("5/MQTT-3.2.2-15")];
+    /// No CONNACK in time.
+    NO_CONNACK = UNSPECIFIED_ERROR, "no CONNACK in time",
+        [None, None, None];
+    /// No PINGRESP in time.
+    NO_PINGRESP = KEEP_ALIVE_TIMEOUT, "no PINGRESP in time",
+        [None, None, None];
+    /// AUTH from a server though CONNECT named no method.
+    UNEXPECTED_AUTH = PROTOCOL_ERROR, "AUTH without Authentication Method in CONNECT",
+        [None, None, s!("5/MQTT-4.12.0-6")];
+    /// AUTH or CONNACK with another method than CONNECT.
+    WRONG_AUTH_METHOD = PROTOCOL_ERROR, "Authentication Method differs from CONNECT",
+        [None, None, s!("5/MQTT-4.12.0-5")];
+    /// Response Information though it was not asked for.
+    RESPONSE_INFORMATION_UNASKED = PROTOCOL_ERROR, "Response Information was not asked for",
+        [None, None, s!("5/MQTT-3.1.2-28")];
+    /// Reason String or User Property though Request Problem Information was 0.
+    PROBLEM_INFORMATION_UNASKED = PROTOCOL_ERROR, "problem information was not asked for",
+        [None, None, s!("5/MQTT-3.1.2-29")];
+    /// A topic alias above the maximum this client announced.
+    ALIAS_ABOVE_MAXIMUM_BY_SERVER = TOPIC_ALIAS_INVALID, "topic alias above the maximum",
+        [None, None, s!("5/MQTT-3.3.2-11")];
+    /// A topic alias above the maximum this server announced.
+    ALIAS_ABOVE_MAXIMUM_BY_CLIENT = TOPIC_ALIAS_INVALID, "topic alias above the maximum",
+        [None, None, s!("5/MQTT-3.3.2-9")];
+    /// The first packet is not CONNECT.
+    FIRST_NOT_CONNECT = PROTOCOL_ERROR, "first packet is not CONNECT",
+        [None, s!("3.1.1/MQTT-3.1.0-1"), s!("5/MQTT-3.1.0-1")];
+    /// CONNECT on a connection that is open.
+    SECOND_CONNECT = PROTOCOL_ERROR, "second CONNECT",
+        [None, s!("3.1.1/MQTT-3.1.0-2"), s!("5/MQTT-3.1.0-2")];
+    /// A client silent for one and a half keep-alive periods.
+    KEEP_ALIVE = KEEP_ALIVE_TIMEOUT, "silent for one and a half keep-alive periods",
+        [None, s!("3.1.1/MQTT-3.1.2-24"), s!("5/MQTT-3.1.2-22")];
+}

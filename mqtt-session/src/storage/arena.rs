@@ -1,0 +1,253 @@
+//! Slots and bytes in memory of a fixed size: inside the value ([`Fixed`]) or lent by the caller ([`Borrowed`]).
+
+use core::fmt;
+
+use mqtt_proto::PacketId;
+
+use super::{
+    ArrivalSlot, Slot,
+    sealed::{CONTROL, Store},
+    slot::Kind,
+};
+use crate::Refused;
+
+/// Memory inside the value: `SLOTS` operations, as many arriving messages, and `BYTES` bytes for their packets.
+///
+/// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE.
+#[derive(Clone)]
+pub struct Fixed<const SLOTS: usize, const BYTES: usize>(
+    Arena<[Slot; SLOTS], [ArrivalSlot; SLOTS], [u8; BYTES]>,
+);
+
+impl<const SLOTS: usize, const BYTES: usize> Fixed<SLOTS, BYTES> {
+    /// Empty memory.
+    pub const fn new() -> Self {
+        const { assert!(SLOTS > 0 && SLOTS < u16::MAX as usize && BYTES < u32::MAX as usize) };
+        Self(Arena::new(
+            [const { Slot::EMPTY }; SLOTS],
+            [const { ArrivalSlot::EMPTY }; SLOTS],
+            [0; BYTES],
+        ))
+    }
+}
+
+impl<const SLOTS: usize, const BYTES: usize> Default for Fixed<SLOTS, BYTES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The caller's memory, static or not: what is lent decides how much fits.
+///
+/// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE.
+pub struct Borrowed<'a>(Arena<&'a mut [Slot], &'a mut [ArrivalSlot], &'a mut [u8]>);
+
+impl<'a> Borrowed<'a> {
+    /// Uses this memory; what was in it is gone. More than 65,534 slots of a kind, or 4 GiB of bytes, are not used.
+    pub fn new(slots: &'a mut [Slot], arrivals: &'a mut [ArrivalSlot], bytes: &'a mut [u8]) -> Self {
+        const LIMIT: usize = u16::MAX as usize - 1;
+        let slots = slots.split_at_mut(slots.len().min(LIMIT)).0;
+        let arrivals = arrivals.split_at_mut(arrivals.len().min(LIMIT)).0;
+        let bytes = bytes.split_at_mut(bytes.len().min(u32::MAX as usize)).0;
+        slots.fill(Slot::EMPTY);
+        arrivals.fill(ArrivalSlot::EMPTY);
+        Self(Arena::new(slots, arrivals, bytes))
+    }
+}
+
+#[derive(Clone)]
+struct Arena<S, A, B> {
+    slots: S,
+    arrivals: A,
+    bytes: B,
+    control: Slot,
+    /// Where the last block ends.
+    end: u32,
+    /// Bytes in blocks.
+    used: u32,
+}
+
+impl<S, A, B> Arena<S, A, B> {
+    const fn new(slots: S, arrivals: A, bytes: B) -> Self {
+        Self {
+            slots,
+            arrivals,
+            bytes,
+            control: Slot::EMPTY,
+            end: 0,
+            used: 0,
+        }
+    }
+}
+
+impl<S, A, B> Arena<S, A, B>
+where
+    S: AsRef<[Slot]> + AsMut<[Slot]>,
+    A: AsRef<[ArrivalSlot]> + AsMut<[ArrivalSlot]>,
+    B: AsRef<[u8]> + AsMut<[u8]>,
+{
+    fn slot(&self, index: u16) -> &Slot {
+        match index {
+            CONTROL => &self.control,
+            _ => &self.slots.as_ref()[usize::from(index) - 1],
+        }
+    }
+
+    fn slot_mut(&mut self, index: u16) -> &mut Slot {
+        match index {
+            CONTROL => &mut self.control,
+            _ => &mut self.slots.as_mut()[usize::from(index) - 1],
+        }
+    }
+
+    fn count(&self) -> u16 {
+        self.slots.as_ref().len() as u16
+    }
+
+    fn allocate(&mut self, index: u16, len: usize) -> Result<(), Refused> {
+        let size = self.bytes.as_ref().len();
+        let kept = match self.slot(index).kind {
+            Kind::Publish | Kind::Answer => (size / 4).min(128),
+            Kind::Free | Kind::Control | Kind::Subscribe | Kind::Unsubscribe | Kind::Retired => 0,
+        };
+        let limit = size - kept;
+        if len > limit {
+            return Err(Refused::TooLarge);
+        }
+        if self.used as usize + len > limit {
+            return Err(Refused::Bytes);
+        }
+        if self.end as usize + len > size {
+            self.compact();
+        }
+        let offset = self.end;
+        self.end += len as u32;
+        self.used += len as u32;
+        let slot = self.slot_mut(index);
+        slot.offset = offset;
+        slot.len = len as u32;
+        Ok(())
+    }
+
+    fn release(&mut self, index: u16) {
+        let slot = self.slot_mut(index);
+        let (offset, len) = (slot.offset, slot.len);
+        slot.len = 0;
+        self.used -= len;
+        if self.used == 0 {
+            self.end = 0;
+        } else if offset + len == self.end {
+            self.end = offset;
+        }
+    }
+
+    /// Moves all blocks to the front, in their order. There are few slots, so looking for the next one each time is
+    /// cheaper than keeping them sorted.
+    fn compact(&mut self) {
+        let mut to = 0;
+        let mut from = 0;
+        let mut moved = 0;
+        while moved < self.used {
+            let next = (CONTROL..=self.count())
+                .filter(|&i| self.slot(i).len > 0 && self.slot(i).offset >= from)
+                .min_by_key(|&i| self.slot(i).offset);
+            let Some(index) = next else { break };
+            let slot = self.slot_mut(index);
+            let (offset, len) = (slot.offset, slot.len);
+            slot.offset = to;
+            self.bytes
+                .as_mut()
+                .copy_within(offset as usize..(offset + len) as usize, to as usize);
+            from = offset + len;
+            to += len;
+            moved += len;
+        }
+        self.end = to;
+    }
+
+    fn block(&self, index: u16) -> core::ops::Range<usize> {
+        let slot = self.slot(index);
+        slot.offset as usize..(slot.offset + slot.len) as usize
+    }
+}
+
+/// Both kinds of memory are an arena.
+macro_rules! store {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> Store for $type {
+            fn slots(&self) -> u16 {
+                self.0.count()
+            }
+            fn grow_slots(&mut self) -> bool {
+                false
+            }
+            fn slot(&self, index: u16) -> &Slot {
+                self.0.slot(index)
+            }
+            fn slot_mut(&mut self, index: u16) -> &mut Slot {
+                self.0.slot_mut(index)
+            }
+            fn arrival_limit(&self) -> u16 {
+                self.arrivals()
+            }
+            fn arrivals(&self) -> u16 {
+                let arrivals: &[ArrivalSlot] = self.0.arrivals.as_ref();
+                arrivals.len() as u16
+            }
+            fn grow_arrivals(&mut self) -> bool {
+                false
+            }
+            fn arrival(&self, index: u16) -> &ArrivalSlot {
+                &self.0.arrivals[usize::from(index)]
+            }
+            fn arrival_mut(&mut self, index: u16) -> &mut ArrivalSlot {
+                &mut self.0.arrivals[usize::from(index)]
+            }
+            fn find_arrival(&self, id: PacketId) -> Option<u16> {
+                (0..self.arrivals()).find(|&index| self.arrival(index).id == Some(id))
+            }
+            fn set_arrival_id(&mut self, index: u16, id: Option<PacketId>) {
+                self.arrival_mut(index).id = id;
+            }
+            fn find_id(&self, id: PacketId) -> Option<u16> {
+                (1..=self.slots()).find(|&index| self.slot(index).id == Some(id))
+            }
+            fn set_id(&mut self, index: u16, id: Option<PacketId>) {
+                self.slot_mut(index).id = id;
+            }
+            const SHARES: bool = false;
+            fn allocate(&mut self, index: u16, len: usize, _: usize) -> Result<(), Refused> {
+                self.0.allocate(index, len)
+            }
+            fn release(&mut self, index: u16) {
+                self.0.release(index);
+            }
+            fn bytes(&self, index: u16) -> &[u8] {
+                &self.0.bytes[self.0.block(index)]
+            }
+            fn bytes_mut(&mut self, index: u16) -> &mut [u8] {
+                let block = self.0.block(index);
+                &mut self.0.bytes[block]
+            }
+            #[cfg(feature = "bytes")]
+            fn share(&mut self, _: u16, _: bytes::Bytes) {}
+            fn shared(&self, _: u16) -> &[u8] {
+                &[]
+            }
+        }
+
+        impl<$($generics)*> fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Memory")
+                    .field("slots", &self.slots())
+                    .field("arrivals", &self.arrivals())
+                    .field("bytes", &self.0.bytes.len())
+                    .field("used", &self.0.used)
+                    .finish()
+            }
+        }
+    };
+}
+
+store! { [const SLOTS: usize, const BYTES: usize] Fixed<SLOTS, BYTES> }
+store! { [] Borrowed<'_> }

@@ -1,0 +1,84 @@
+//! Where a client keeps what is under way. One machine, three kinds of memory:
+//!
+//! | | slots and bytes | for |
+//! |---|---|---|
+//! | [`Heap`] | grow up to limits; payloads may be shared | hosts |
+//! | [`Fixed`] | arrays inside the value | devices, tests |
+//! | [`Borrowed`] | the caller's memory, sizes chosen at run time | devices |
+//!
+//! A *slot* is one operation (a publish, a subscribe, an unsubscribe), an *arrival slot* one message of QoS 1 or 2 that
+//! came in and is not finished. Arrival slots are a number of their own, so that what is published here can never keep
+//! an acknowledgement from being read.
+
+mod arena;
+#[cfg(feature = "alloc")]
+mod heap;
+mod list;
+mod slot;
+
+pub use arena::{Borrowed, Fixed};
+#[cfg(feature = "alloc")]
+pub use heap::{Heap, HeapLimits};
+pub(crate) use list::{Links, List, NONE, Nodes};
+pub use slot::{ArrivalSlot, Slot};
+pub(crate) use slot::{End, Kind, Stage};
+
+/// Memory of a [`Client`](crate::Client): [`Heap`], [`Fixed`] or [`Borrowed`].
+pub trait Storage: sealed::Store {}
+
+impl<T: sealed::Store> Storage for T {}
+
+pub(crate) mod sealed {
+    use core::fmt;
+
+    use mqtt_proto::PacketId;
+
+    use super::{ArrivalSlot, Slot};
+    use crate::Refused;
+
+    /// The index of the slot that CONNECT and AUTH use; other slots follow it.
+    pub(crate) const CONTROL: u16 = 0;
+
+    /// Slots by index, each with a block of bytes.
+    pub trait Store: fmt::Debug {
+        /// How many slots there are now, the one for control not counted.
+        fn slots(&self) -> u16;
+        /// Adds a free slot, and tells whether there was room for it.
+        fn grow_slots(&mut self) -> bool;
+        fn slot(&self, index: u16) -> &Slot;
+        fn slot_mut(&mut self, index: u16) -> &mut Slot;
+
+        /// How many messages may have arrived and be unfinished at one time: the Receive Maximum to announce.
+        fn arrival_limit(&self) -> u16;
+        /// How many arrival slots there are now.
+        fn arrivals(&self) -> u16;
+        /// Adds a free arrival slot, and tells whether there was room for it.
+        fn grow_arrivals(&mut self) -> bool;
+        fn arrival(&self, index: u16) -> &ArrivalSlot;
+        fn arrival_mut(&mut self, index: u16) -> &mut ArrivalSlot;
+
+        /// The arrival slot whose message has this packet id and is not completing.
+        fn find_arrival(&self, id: PacketId) -> Option<u16>;
+        /// Gives the arrival slot an id, or takes it out of sight of `find_arrival`.
+        fn set_arrival_id(&mut self, index: u16, id: Option<PacketId>);
+
+        /// The slot that has this packet id.
+        fn find_id(&self, id: PacketId) -> Option<u16>;
+        /// Gives the slot an id or takes it away.
+        fn set_id(&mut self, index: u16, id: Option<PacketId>);
+
+        /// A payload can be shared instead of copied.
+        const SHARES: bool;
+        /// Gives the slot, which has none, a block of `len` bytes, zeroed or not; `shared` more will be shared.
+        fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused>;
+        /// Takes the slot's block back, if it has one.
+        fn release(&mut self, index: u16);
+        fn bytes(&self, index: u16) -> &[u8];
+        fn bytes_mut(&mut self, index: u16) -> &mut [u8];
+        /// Makes the slot share a payload that was counted when its block was allocated.
+        #[cfg(feature = "bytes")]
+        fn share(&mut self, index: u16, payload: bytes::Bytes);
+        /// The payload that the slot shares.
+        fn shared(&self, index: u16) -> &[u8];
+    }
+}

@@ -1,0 +1,157 @@
+//! Keep-alive and deadlines, on a clock that the test turns.
+
+use std::time::Duration;
+
+use mqtt_proto::{QoS, Version};
+use mqtt_session::{Config, Instant};
+
+use crate::peer::{Peer, options};
+
+fn connected(keep_alive: u16) -> Peer {
+    let mut peer = Peer::new(Version::V5);
+    peer.client
+        .connect(
+            peer.now,
+            &mqtt_proto::packet::Connect {
+                keep_alive,
+                ..options(Version::V5, true)
+            },
+        )
+        .unwrap();
+    peer.sent();
+    peer.send_bytes(&[0x20, 3, 0, 0, 0]);
+    assert_eq!(peer.events(), ["connected false"]);
+    peer
+}
+
+/// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23
+#[test]
+fn a_silent_client_pings_when_its_keep_alive_is_over() {
+    let mut peer = connected(10);
+    let due = peer.now + Duration::from_secs(10);
+    assert_eq!(peer.client.poll_timeout(), Some(due));
+    assert_eq!(peer.client.keep_alive_deadline(), Some(due));
+    peer.wait(Duration::from_secs(9));
+    peer.events();
+    assert!(peer.sent().is_empty());
+    peer.wait(Duration::from_secs(1));
+    peer.events();
+    assert_eq!(peer.sent(), ["PINGREQ"]);
+    peer.send_bytes(&[0xD0, 0]);
+    assert!(peer.events().is_empty());
+    assert_eq!(
+        peer.client.poll_timeout(),
+        Some(peer.now + Duration::from_secs(10))
+    );
+}
+
+#[test]
+fn a_link_that_only_takes_is_noticed() {
+    let mut peer = connected(10);
+    for _ in 0..9 {
+        peer.wait(Duration::from_secs(1));
+        peer.publish(QoS::AtMostOnce, "x");
+        assert_eq!(peer.sent(), ["PUBLISH x"]);
+        peer.events();
+    }
+    peer.wait(Duration::from_secs(1));
+    peer.events();
+    assert_eq!(
+        peer.sent(),
+        ["PINGREQ"],
+        "nothing has come for ten seconds, though something was sent"
+    );
+}
+
+#[test]
+fn no_pingresp_closes_and_says_why() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(10));
+    peer.events();
+    peer.sent();
+    assert_eq!(
+        peer.client.poll_timeout(),
+        Some(peer.now + Config::DEFAULT.ping_timeout)
+    );
+    assert_eq!(peer.client.timeout_reason(), "PINGRESP is due");
+    peer.wait(Config::DEFAULT.ping_timeout);
+    assert_eq!(peer.events(), ["closed Client 0x8d"]);
+    assert!(peer.sent().is_empty());
+}
+
+#[test]
+fn a_pause_is_not_the_servers_silence() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(10));
+    peer.events();
+    peer.sent();
+    peer.client.handle_paused(peer.now, true);
+    peer.wait(Duration::from_secs(1000));
+    assert!(peer.events().is_empty());
+    peer.client.handle_paused(peer.now, false);
+    peer.wait(Config::DEFAULT.ping_timeout - Duration::from_secs(1));
+    assert!(peer.events().is_empty());
+    peer.wait(Duration::from_secs(1));
+    assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
+
+#[test]
+fn no_connack_closes() {
+    let mut peer = Peer::new(Version::V311);
+    peer.client
+        .connect(peer.now, &options(Version::V311, true))
+        .unwrap();
+    assert_eq!(
+        peer.client.poll_timeout(),
+        Some(peer.now + Config::DEFAULT.connect_timeout)
+    );
+    peer.sent();
+    peer.wait(Config::DEFAULT.connect_timeout);
+    assert_eq!(peer.events(), ["closed Client 0x80"]);
+    assert_eq!(peer.client.poll_timeout(), None);
+}
+
+#[test]
+fn time_that_goes_back_is_clamped() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(5));
+    peer.publish(QoS::AtMostOnce, "x");
+    peer.sent();
+    let last = peer.now;
+    peer.now = Instant::ZERO;
+    assert_eq!(peer.events(), ["written 1"]);
+    // What is written while the clock is wrong counts as written at the latest time known.
+    peer.publish(QoS::AtMostOnce, "x");
+    peer.sent();
+    peer.events();
+    peer.send_bytes(&[0xD0, 0]);
+    peer.events();
+    assert_eq!(
+        peer.client.keep_alive_deadline(),
+        Some(last + Duration::from_secs(10))
+    );
+}
+
+#[test]
+fn a_ping_of_the_callers_tells_the_round_trip() {
+    let mut peer = connected(0);
+    let token = peer.client.ping(peer.now).unwrap().get();
+    assert_eq!(peer.sent(), ["PINGREQ"]);
+    peer.wait(Duration::from_millis(35));
+    peer.send_bytes(&[0xD0, 0]);
+    let seen = peer.next(|event| format!("{event:?}"));
+    assert!(seen.contains("35ms"), "{seen}");
+    assert!(seen.contains(&format!("Token({token})")), "{seen}");
+}
+
+#[test]
+fn an_event_that_waits_is_a_deadline_that_is_now() {
+    let mut peer = connected(0);
+    assert_eq!(peer.client.poll_timeout(), None);
+    peer.publish(QoS::AtMostOnce, "x");
+    assert_eq!(peer.client.poll_timeout(), None, "bytes to write are no event");
+    peer.sent();
+    assert_eq!(peer.client.poll_timeout(), Some(peer.now));
+    peer.events();
+    assert_eq!(peer.client.poll_timeout(), None);
+}
