@@ -19,13 +19,16 @@ struct Arguments {
 enum Command {
     /// Run traces; the exit status is 0 if all pass.
     Run {
+        /// Print a line for every run.
+        #[arg(short, long)]
+        verbose: bool,
         /// Trace files, and folders with them; `conformance/traces` if there is none.
         paths: Vec<PathBuf>,
     },
 }
 
 fn main() -> ExitCode {
-    let Command::Run { mut paths } = Arguments::parse().command;
+    let Command::Run { verbose, mut paths } = Arguments::parse().command;
     if paths.is_empty() {
         let inside = Path::new("traces");
         paths.push(if inside.is_dir() {
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error.to_string()),
     };
     let report = run::run(&files, &mut [&mut Codec]);
+    if verbose {
+        report.runs().iter().for_each(|run| println!("{run}"));
+    }
     print!("{report}");
     if report.is_good() {
         ExitCode::SUCCESS

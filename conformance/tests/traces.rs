@@ -1,9 +1,13 @@
-//! Every trace of this crate is read, printed errors are none, and the codec does what it says.
+//! The traces of this crate, and what is reported of traces that do not hold.
 
 use std::path::Path;
+use std::process::{Command, Output};
 
 use mqtt_conformance::run;
 use mqtt_conformance::target::codec::Codec;
+use mqtt_conformance::target::{Outcome, Target};
+use mqtt_conformance::trace::Trace;
+use mqtt_proto::Version;
 
 #[test]
 fn the_codec_does_what_every_trace_says() {
@@ -12,4 +16,105 @@ fn the_codec_does_what_every_trace_says() {
     assert!(files.len() >= 10, "{files:?}");
     let report = run::run(&files, &mut [&mut Codec]);
     assert!(report.is_good(), "\n{report}");
+}
+
+/// What the codec target says of these lines.
+fn verdicts(lines: &str) -> Vec<String> {
+    let text = format!("title: t\ntest: codec\nversion: 5\n{lines}\n");
+    let trace = Trace::parse("t", &text).unwrap_or_else(|e| panic!("{e}"));
+    match Codec.run(&trace, Version::V5) {
+        Outcome::Failed(failures) => failures
+            .into_iter()
+            .map(|f| format!("{} {}", f.at, f.why))
+            .collect(),
+        Outcome::Passed { .. } | Outcome::NotApplicable(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn a_line_that_the_codec_does_not_fulfil_is_reported_with_the_difference() {
+    for (lines, why) in [
+        ("-> PINGREQ = c0 01", "4:1 encoded as c0 00, expected c0 01"),
+        (
+            "\n-> PUBLISH topic=\"a/+\"",
+            "5:1 topic: wildcard in a topic name (at byte 2); write the packet as `hex`",
+        ),
+        ("-> PUBLISH topic=\"a\" qos=1", "4:1 cannot be encoded: "),
+        (
+            "<- SUBSCRIBE id=1 filters=[{\"a\" qos=1}]",
+            "4:1 its own encoding 82 07 00 01 00 00 01 61 01 is refused: ",
+        ),
+        ("-> hex c0 00 ! bad 0x81", "4:1 accepted, but should not be"),
+        ("-> hex c0 00 ! incomplete 4", "4:1 accepted, but should not be"),
+        ("-> hex c0", "4:1 incomplete: 2 bytes are wanted"),
+        (
+            "-> hex 30 05 00 ! incomplete 8",
+            "4:1 7 bytes are wanted, 8 expected",
+        ),
+        ("-> hex c1 00", "4:1 refused: PINGREQ at 0: "),
+        (
+            "-> hex c1 00 ! bad 0x82",
+            "4:1 refused with 0x81, expected 0x82: ",
+        ),
+        (
+            "-> hex c1 00 ! bad 0x81 5/MQTT-3.3.1-2",
+            "4:1 refused, but not for 5/MQTT-3.3.1-2: ",
+        ),
+        (
+            "-> hex c0 00 c1 00 ! bad 0x81 5/MQTT-2.1.3-1 at 0",
+            "4:1 refused at byte 2, expected 0: ",
+        ),
+    ] {
+        let found = verdicts(lines);
+        assert!(
+            found.len() == 1 && found[0].starts_with(why),
+            "{lines}\n{found:?}\n{why}"
+        );
+    }
+    assert_eq!(
+        verdicts("-> hex c0 00 c1 00 ! bad 0x80|0x81 3.1.1/MQTT-2.2.2-2 5/MQTT-2.1.3-1 at 2"),
+        [""; 0]
+    );
+}
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mqtt-conformance"))
+        .args(arguments)
+        .output()
+        .expect("the program starts")
+}
+
+#[test]
+fn the_program_fails_with_one_precise_line_for_bad_input() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("can be written");
+        path.display().to_string()
+    };
+    let head = "title: t\ntest: codec\nversion: 5\n";
+
+    let good = file("good.trace", &format!("{head}-> PINGREQ = c000\n"));
+    let output = program(&["run", &good]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("codec: 1 passed (1 lines), 0 failed"));
+
+    let wrong = file("wrong.trace", &format!("{head}-> PINGREQ = c001\n"));
+    let output = program(&["run", &good, &wrong]);
+    assert_eq!(output.status.code(), Some(1));
+    let wanted = format!("{wrong}:4:1: [codec, MQTT 5] encoded as c0 00, expected c0 01\n");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with(&wanted));
+
+    let unreadable = file("unreadable.trace", &format!("{head}-> PINGRQ\n"));
+    let output = program(&["run", &unreadable]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).starts_with(&format!("{unreadable}:4:4: found `PINGRQ`"))
+    );
+
+    let missing = folder.join("missing.trace").display().to_string();
+    let output = program(&["run", &missing]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains(&missing) && error.lines().count() == 1, "{error}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mqtt_proto::{Statement, Version};
 
-use crate::target::Outcome;
+use crate::target::{Outcome, Target};
 use crate::trace::{Trace, TraceError};
 
 /// The outcomes of all runs.
@@ -17,6 +17,7 @@ pub struct Report {
     sums: BTreeMap<String, Sum>,
     failures: Vec<String>,
     covered: BTreeSet<Statement>,
+    runs: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,25 +35,42 @@ impl Report {
     }
 
     /// The outcome of one run.
-    pub fn add(&mut self, file: &Path, trace: &Trace, version: Version, target: &str, outcome: Outcome) {
+    pub fn add(
+        &mut self,
+        file: &Path,
+        trace: &Trace,
+        version: Version,
+        target: &dyn Target,
+        outcome: Outcome,
+    ) {
+        let tested = target.is_tested_by(trace.head.test);
+        let target = target.name();
+        let run = format!("{}: [{target}, MQTT {version}]", file.display());
         let sum = self.sums.entry(target.to_owned()).or_default();
         match outcome {
             Outcome::Passed { checked } => {
                 sum.passed += 1;
                 sum.lines += checked;
-                let covers = trace.head.covers.iter().map(|(_, statement)| *statement);
-                self.covered
-                    .extend(covers.filter(|statement| statement.version() == version));
+                if tested {
+                    let covers = trace.head.covers.iter().map(|(_, statement)| *statement);
+                    self.covered
+                        .extend(covers.filter(|statement| statement.version() == version));
+                }
+                self.runs.push(format!("{run} passed, {checked} lines"));
             }
             Outcome::Failed(failures) => {
                 sum.failed += 1;
+                self.runs.push(format!("{run} failed"));
                 for failure in failures {
                     let (file, at, why) = (file.display(), failure.at, failure.why);
                     self.failures
                         .push(format!("{file}:{at}: [{target}, MQTT {version}] {why}"));
                 }
             }
-            Outcome::NotApplicable(_) => sum.not_applicable += 1,
+            Outcome::NotApplicable(why) => {
+                sum.not_applicable += 1;
+                self.runs.push(format!("{run} not applicable: {why}"));
+            }
         }
     }
 
@@ -60,6 +78,12 @@ impl Report {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.failures.is_empty() && self.sums.values().any(|sum| sum.passed > 0)
+    }
+
+    /// All runs, one line each.
+    #[must_use]
+    pub fn runs(&self) -> &[String] {
+        &self.runs
     }
 
     /// The failures, one line each.

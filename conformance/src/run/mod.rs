@@ -54,7 +54,7 @@ pub fn run(files: &[PathBuf], targets: &mut [&mut dyn Target]) -> Report {
         for &version in &trace.head.versions {
             for target in targets.iter_mut() {
                 let outcome = target.run(&trace, version);
-                report.add(file, &trace, version, target.name(), outcome);
+                report.add(file, &trace, version, *target, outcome);
             }
         }
     }
