@@ -34,7 +34,8 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(test)]
+// The code that these features derive is for tests, and names `std`.
+#[cfg(any(test, feature = "arbitrary", feature = "proptest"))]
 extern crate std;
 
 mod error;
