@@ -16,6 +16,8 @@ pub mod flow;
 mod payload;
 mod receive_buffer;
 mod refused;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod storage;
 mod time;
 mod token;

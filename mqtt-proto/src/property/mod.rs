@@ -1,6 +1,7 @@
 //! Properties (5.0, section 2.2.2.2): one enum for a property, one borrowed view for a list of them.
 
 mod seen;
+mod stored;
 mod view;
 mod wire;
 

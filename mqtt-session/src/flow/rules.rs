@@ -176,4 +176,22 @@ rules! {
     /// A client silent for one and a half keep-alive periods.
     KEEP_ALIVE = KEEP_ALIVE_TIMEOUT, "silent for one and a half keep-alive periods",
         [None, s!("3.1.1/MQTT-3.1.2-24"), s!("5/MQTT-3.1.2-22")];
+    /// A QoS above the Maximum QoS of CONNACK.
+    QOS_ABOVE_MAXIMUM = QOS_NOT_SUPPORTED, "QoS above the maximum",
+        [None, None, s!("5/MQTT-3.2.2-11")];
+    /// RETAIN though CONNACK said Retain Available 0.
+    RETAIN_UNAVAILABLE = RETAIN_NOT_SUPPORTED, "retained messages are not available",
+        [None, None, s!("5/MQTT-3.2.2-14")];
+    /// Subscription Identifier though CONNACK said that there are none.
+    SUBSCRIPTION_ID_UNAVAILABLE = SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, "subscription identifiers are not available",
+        [None, None, s!("5/3.2.2.3.12")];
+    /// A shared subscription though CONNACK said that there are none.
+    SHARED_UNAVAILABLE = SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, "shared subscriptions are not available",
+        [None, None, s!("5/3.2.2.3.13")];
+    /// AUTH from a client whose CONNECT named no method.
+    AUTH_WITHOUT_METHOD = PROTOCOL_ERROR, "AUTH without Authentication Method in CONNECT",
+        [None, None, s!("5/MQTT-4.12.0-7")];
+    /// A Session Expiry Interval in DISCONNECT though that of CONNECT was 0.
+    SESSION_EXPIRY_RAISED = PROTOCOL_ERROR, "Session Expiry Interval in DISCONNECT after 0 in CONNECT",
+        [None, None, s!("5/3.14.2.2.2")];
 }

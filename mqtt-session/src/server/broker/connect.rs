@@ -1,0 +1,209 @@
+//! CONNECT (3.1): who may come, under which name, to which session.
+
+use alloc::{boxed::Box, format, sync::Arc};
+
+use mqtt_proto::{ReasonCode, Version, packet::Connect};
+
+use super::{Broker, Link, Phase};
+use crate::{
+    Instant,
+    flow::Window,
+    server::{
+        Accepted, ConnId, Ended, Reply, ServerEvent,
+        message::Message,
+        route::SessionKey,
+        session::{Session, Will},
+    },
+};
+
+/// Longest client id in 3.1, in characters.
+const CLIENT_ID_CHARS_31: usize = 23;
+
+impl Broker {
+    pub(super) fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) {
+        if let Some(code) = self.refusal(connect) {
+            self.end_link(now, conn, Ended::Refused(code), Some(Reply::Refuse(code)));
+            return;
+        }
+        let assigned = connect.client_id.is_empty().then(|| self.invent_client_id());
+        let client_id = assigned.clone().unwrap_or_else(|| Arc::from(connect.client_id));
+        // 5/MQTT-3.1.4-3, 3.1.1/MQTT-3.1.4-2: the old connection ends first, and with it, perhaps, its session.
+        let old = self
+            .by_client
+            .get(&client_id)
+            .and_then(|key| self.sessions.get(key.0 as usize));
+        if let Some(old) = old.and_then(|session| session.conn) {
+            let code = ReasonCode::SESSION_TAKEN_OVER;
+            self.end_link(now, old, Ended::TakenOver, Some(Reply::Disconnect(code)));
+        }
+        // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
+        if connect.clean_start {
+            if let Some(&old) = self.by_client.get(&client_id) {
+                self.end_session(now, old);
+            }
+        }
+        let kept = self.by_client.get(&client_id).copied();
+        let Some(key) = kept.or_else(|| self.new_session(client_id.clone())) else {
+            // 3.x has no code for a quota; "server unavailable" is its way to say "not now".
+            let full = if connect.version.has_properties() {
+                ReasonCode::QUOTA_EXCEEDED
+            } else {
+                ReasonCode::SERVER_UNAVAILABLE
+            };
+            self.end_link(now, conn, Ended::Refused(full), Some(Reply::Refuse(full)));
+            return;
+        };
+        let accepted = self.bind(now, conn, key, connect, kept.is_some(), assigned);
+        self.events.push(ServerEvent::Connected {
+            conn,
+            client_id,
+            version: connect.version,
+            session_present: accepted.session_present,
+        });
+        self.owe(conn, Reply::Accept(Box::new(accepted)));
+    }
+
+    /// Why this client cannot come, if it cannot.
+    fn refusal(&self, connect: &Connect<'_>) -> Option<ReasonCode> {
+        let id = connect.client_id;
+        let id_is_valid = match connect.version {
+            Version::V31 => (1..=CLIENT_ID_CHARS_31).contains(&id.chars().count()),
+            // 3.1.1/MQTT-3.1.3-8
+            Version::V311 => !id.is_empty() || connect.clean_start,
+            // 5/MQTT-3.1.3-6
+            Version::V5 => true,
+        };
+        if !id_is_valid {
+            return Some(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
+        }
+        // 5/MQTT-4.12.0-1: no method is known here.
+        if connect.properties.authentication_method().is_some() {
+            return Some(ReasonCode::BAD_AUTHENTICATION_METHOD);
+        }
+        let will = connect.will.as_ref()?;
+        let not_here = |code| {
+            Some(if connect.version.has_properties() {
+                code
+            } else {
+                ReasonCode::NOT_AUTHORIZED
+            })
+        };
+        if will.qos > self.config.maximum_qos {
+            return not_here(ReasonCode::QOS_NOT_SUPPORTED); // 5/MQTT-3.2.2-12
+        }
+        if will.retain && !self.config.retain_available {
+            return not_here(ReasonCode::RETAIN_NOT_SUPPORTED); // 5/MQTT-3.2.2-13
+        }
+        if will.topic.levels().count() > self.config.limits.topic_levels {
+            return not_here(ReasonCode::TOPIC_NAME_INVALID);
+        }
+        None
+    }
+
+    /// An id that no session has (`5/MQTT-3.1.3-6`, `3.1.1/MQTT-3.1.3-6`), from the seed alone.
+    fn invent_client_id(&mut self) -> Arc<str> {
+        loop {
+            self.invented = self.invented.wrapping_add(1);
+            let id = format!("auto-{:016x}", mix(self.config.seed, self.invented));
+            if !self.by_client.contains_key(&*id) {
+                return id.into();
+            }
+        }
+    }
+
+    fn new_session(&mut self, client_id: Arc<str>) -> Option<SessionKey> {
+        if self.sessions.len() >= self.config.limits.sessions {
+            return None;
+        }
+        let key = SessionKey(u32::try_from(self.sessions.vacant_key()).ok()?);
+        self.sessions.insert(Session::new(client_id.clone()));
+        self.by_client.insert(client_id, key);
+        Some(key)
+    }
+
+    /// Binds the connection to its session, and says what CONNACK is to say.
+    fn bind(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        key: SessionKey,
+        connect: &Connect<'_>,
+        session_present: bool,
+        assigned: Option<Arc<str>>,
+    ) -> Accepted {
+        let config = &self.config;
+        let limits = &config.limits;
+        let version = connect.version;
+        let properties = connect.properties;
+        let asked_expiry = match version {
+            Version::V5 => properties.session_expiry_interval().unwrap_or(0),
+            // 3.x has but two lives of a session: that of its connection, and for ever.
+            Version::V31 | Version::V311 => {
+                if connect.clean_start {
+                    0
+                } else {
+                    u32::MAX
+                }
+            }
+        };
+        let expiry = asked_expiry.min(limits.session_expiry_max);
+        let server_keep_alive = limits
+            .keep_alive_max
+            .filter(|&max| connect.keep_alive == 0 || connect.keep_alive > max);
+        if let Some(link) = self.links.get_mut(conn.index()) {
+            let peer_max = properties.receive_maximum().unwrap_or(u16::MAX);
+            // 3.x knows no Receive Maximum, so its clients cannot break it.
+            let own_max = if version.has_properties() {
+                limits.receive_maximum
+            } else {
+                u16::MAX
+            };
+            *link = Link {
+                phase: Phase::Open,
+                version,
+                session: Some(key),
+                outgoing: Window::new(peer_max.min(limits.max_in_flight)),
+                incoming: Window::new(own_max),
+                max_packet: properties.maximum_packet_size().unwrap_or(u32::MAX),
+                ..Link::new(link.generation, core::mem::take(&mut link.peer))
+            };
+        }
+        let accepted = Accepted {
+            session_present,
+            session_expiry: (expiry != asked_expiry).then_some(expiry),
+            assigned_client_id: assigned,
+            server_keep_alive,
+            receive_maximum: limits.receive_maximum,
+            max_packet_size: limits.max_packet_size,
+            maximum_qos: config.maximum_qos,
+            retain_available: config.retain_available,
+            wildcard_available: config.wildcard_available,
+            subscription_ids_available: config.subscription_ids_available,
+            shared_available: config.shared_available,
+        };
+        if let Some(session) = self.sessions.get_mut(key.0 as usize) {
+            session.unbind();
+            session.conn = Some(conn);
+            session.expiry = expiry;
+            session.expires_at = None;
+            // 5/MQTT-3.1.3-9: the will of the connection before is forgotten, if it was still to be published.
+            session.take_will();
+            session.rare().will = connect.will.as_ref().map(|will| Will {
+                delay: will.properties.will_delay_interval().unwrap_or(0),
+                expiry: will.properties.message_expiry_interval(),
+                message: Message::will(now, will),
+            });
+            session.tidy();
+            self.deadlines.set(key, &mut session.armed, None);
+        }
+        accepted
+    }
+}
+
+/// SplitMix64: spreads a counter over all numbers, without repeating one.
+const fn mix(seed: u64, counter: u64) -> u64 {
+    let mut z = seed.wrapping_add(counter.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

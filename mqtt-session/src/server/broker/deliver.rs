@@ -1,0 +1,108 @@
+//! Messages on their way out: from a session's queue to its client, and what the client answers.
+
+use mqtt_proto::{QoS, ReasonCode, packet::Ack};
+
+use super::Broker;
+use crate::{
+    Instant,
+    flow::{Answer, OnAnswer, Outgoing},
+    server::{ConnId, DropCause, Reply, route::SubscriptionIds, session::Waiting},
+};
+
+impl Broker {
+    /// The next message for a client, taken out of its session's queue.
+    pub(super) fn next_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
+        loop {
+            let link = self.links.get_mut(conn.index())?;
+            let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            if !session.in_flight.is_resent() {
+                return session.in_flight.resend(&mut link.outgoing);
+            }
+            let waiting = if session.has_retained_pulls() {
+                self.next_retained(conn)?
+            } else {
+                session.queue.pop(link.outgoing.has_room())?
+            };
+            // 5/MQTT-3.3.2-5
+            if waiting.message.expires_at() <= now {
+                self.events.drop_messages(DropCause::Expired, 1);
+                continue;
+            }
+            let link = self.links.get_mut(conn.index())?;
+            let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            let group = waiting.group.clone();
+            let mut delivery = waiting.into_delivery();
+            // 5/MQTT-3.1.2-24, 5/MQTT-3.1.2-25: as if it had been delivered.
+            let max = usize::try_from(link.max_packet).unwrap_or(usize::MAX);
+            if delivery.len_bound() > max
+                && delivery
+                    .encoded_len(link.version, now)
+                    .is_none_or(|len| len > max)
+            {
+                self.events.drop_messages(DropCause::TooLarge, 1);
+                continue;
+            }
+            if delivery.qos != QoS::AtMostOnce {
+                session
+                    .in_flight
+                    .begin(&mut delivery, group, &mut link.outgoing)?;
+            }
+            return Some(Reply::Deliver(delivery));
+        }
+    }
+
+    /// The next retained message of the oldest subscription that is not through with them; `None` also when the window
+    /// holds it back.
+    fn next_retained(&mut self, conn: ConnId) -> Option<Waiting> {
+        loop {
+            let link = self.links.get_mut(conn.index())?;
+            let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            let window_has_room = link.outgoing.has_room();
+            let pulls = &mut session.rare.as_mut()?.retained;
+            let Some(pull) = pulls.front_mut() else {
+                session.tidy();
+                return session.queue.pop(window_has_room);
+            };
+            let next = self
+                .retained
+                .next(&pull.filter, pull.after.as_deref(), pull.dollar, pull.until);
+            let Some((topic, message)) = next else {
+                pulls.pop_front();
+                if pulls.is_empty() {
+                    pulls.shrink_to_fit();
+                }
+                continue;
+            };
+            let waiting = Waiting::retained(message, pull.qos, SubscriptionIds::one(pull.id));
+            if waiting.qos != QoS::AtMostOnce && !window_has_room {
+                return None;
+            }
+            pull.after = Some(topic.into());
+            return Some(waiting);
+        }
+    }
+
+    /// PUBACK, PUBREC, PUBCOMP.
+    pub(super) fn answer(&mut self, now: Instant, conn: ConnId, answer: Answer, ack: Ack<'_>) {
+        let id = ack.packet_id;
+        let Some((link, session)) = self.session_of(conn) else {
+            return;
+        };
+        match Outgoing::on_answer(session.in_flight.stage(id), answer, ack.code) {
+            OnAnswer::Done => {
+                // 5/MQTT-4.8.2-6: a refused message of a shared subscription is dropped like any other.
+                session.in_flight.end(id, &mut link.outgoing);
+                self.wake(conn);
+            }
+            OnAnswer::Release => {
+                session.in_flight.release(id);
+                self.owe(conn, Reply::PubRel(id, ReasonCode::SUCCESS));
+            }
+            OnAnswer::ReleaseUnknown => {
+                self.owe(conn, Reply::PubRel(id, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND))
+            }
+            OnAnswer::Ignore => {}
+            OnAnswer::Violation(rule) => self.violation(now, conn, rule),
+        }
+    }
+}

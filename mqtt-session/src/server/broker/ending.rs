@@ -1,0 +1,217 @@
+//! The ends of connections and sessions, and what they leave behind: wills, and messages of shared subscriptions.
+
+use core::time::Duration;
+
+use mqtt_proto::{ReasonCode, packet::Disconnect};
+
+use super::{Broker, Phase};
+use crate::{
+    Instant,
+    flow::{Outgoing, rules},
+    server::{
+        ConnId, DropCause, DropPolicy, Ended, Reply, ServerEvent,
+        message::Message,
+        route::{GroupFilter, Room, SessionKey},
+    },
+};
+
+impl Broker {
+    /// DISCONNECT (3.14).
+    pub(super) fn disconnect(&mut self, now: Instant, conn: ConnId, disconnect: &Disconnect<'_>) {
+        let max = self.config.limits.session_expiry_max;
+        let Some((link, session)) = self.session_of(conn) else {
+            return;
+        };
+        let asked = disconnect.properties.session_expiry_interval();
+        if let Some(asked) = asked.filter(|&asked| asked != session.expiry) {
+            // 5.0, 3.14.2.2.2: what began as a session of this connection alone stays one.
+            if session.expiry == 0 {
+                return self.violation(now, conn, &rules::SESSION_EXPIRY_RAISED);
+            }
+            session.expiry = asked.min(max);
+        }
+        if disconnect.code == ReasonCode::NORMAL_DISCONNECTION {
+            // 5/MQTT-3.14.4-3, 5/MQTT-3.1.2-10, 3.1.1/MQTT-3.14.4-3
+            session.take_will();
+        }
+        // 5/MQTT-3.14.4-1: there is nobody to take what is owed.
+        link.owed.clear();
+        self.end_link(now, conn, Ended::ByClient(disconnect.code), Some(Reply::Close));
+    }
+
+    /// The transport is gone, and so is the connection's place.
+    pub(super) fn lost(&mut self, now: Instant, conn: ConnId) {
+        self.end_link(now, conn, Ended::Lost, None);
+        self.links.try_remove(conn.index());
+    }
+
+    /// The connection is over; `last` is still sent, behind what is owed. Its session, if it had one, is on its own.
+    pub(super) fn end_link(&mut self, now: Instant, conn: ConnId, why: Ended, last: Option<Reply>) {
+        let Some(link) = self.link_mut(conn) else { return };
+        if link.phase == Phase::Over {
+            return;
+        }
+        link.phase = Phase::Over;
+        let key = link.session.take();
+        if let Some(last) = last {
+            self.owe(conn, last);
+        }
+        let client_id = key
+            .and_then(|key| self.session(key))
+            .map(|session| session.client_id.clone());
+        self.events
+            .push(ServerEvent::Disconnected { conn, client_id, why });
+        if let Some(key) = key {
+            self.detach(now, key);
+        }
+    }
+
+    /// The session has no connection any more.
+    fn detach(&mut self, now: Instant, key: SessionKey) {
+        let keep_qos_0 = self.config.queue_qos_0_while_away;
+        let Some(session) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        session.unbind();
+        if !keep_qos_0 {
+            self.events
+                .drop_messages(DropCause::Away, session.queue.drop_qos_0());
+        }
+        // 5/MQTT-4.1.0-2, 3.1.1/MQTT-3.1.2-6
+        if session.expiry == 0 {
+            return self.end_session(now, key);
+        }
+        if session.expiry != u32::MAX {
+            session.expires_at = Some(now + Duration::from_secs(session.expiry.into()));
+        }
+        // 5/MQTT-3.1.2-8, 3.1.1/MQTT-3.1.2-8: at once, or after its delay, but not after the session.
+        let ends = session.expires_at;
+        if let Some(rare) = session.rare.as_mut() {
+            rare.will_at = rare.will.as_ref().map(|will| {
+                let at = now + Duration::from_secs(will.delay.into());
+                ends.map_or(at, |ends| at.min(ends))
+            });
+        }
+        if session.will_at().is_some_and(|at| at <= now) {
+            self.release_will(now, key);
+        }
+        self.arm(key);
+    }
+
+    /// Hands the will of a session over to be published.
+    fn release_will(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.session(key) else { return };
+        if let Some(will) = session.take_will() {
+            self.wills
+                .push_back((key, will.message.starting(now, will.expiry)));
+        }
+        if let Some(session) = self.session(key) {
+            session.tidy();
+        }
+    }
+
+    /// Discards a session and all that it holds. Its will, if it has one, is published now (5.0, 3.1.3.2.2).
+    pub(super) fn end_session(&mut self, now: Instant, key: SessionKey) {
+        self.release_will(now, key);
+        let Some(mut session) = self.sessions.try_remove(key.0 as usize) else {
+            return;
+        };
+        self.by_client.remove(&session.client_id);
+        self.deadlines.set(key, &mut session.armed, None);
+        self.forget_filters(key, session.filters.iter().map(|(filter, ())| &**filter));
+        // 5.0, 4.8.2: QoS 1 goes to another member of the group, begun or not; QoS 2 only if it was not begun
+        // (5/MQTT-4.8.2-5).
+        for exchange in session.in_flight.iter() {
+            if let (Outgoing::AwaitingPubAck, Some(group), Some(message)) =
+                (exchange.stage, &exchange.group, &exchange.message)
+            {
+                self.hand_over(group, message);
+            }
+        }
+        let mut dropped = 0;
+        while let Some(waiting) = session.queue.pop(true) {
+            let handed_over = waiting
+                .group
+                .as_ref()
+                .is_some_and(|group| self.hand_over(group, &waiting.message));
+            dropped += u64::from(!handed_over);
+        }
+        self.events.drop_messages(DropCause::SessionEnded, dropped);
+        self.events.push(ServerEvent::SessionEnded {
+            client_id: session.client_id,
+        });
+    }
+
+    /// Gives a message of a shared subscription to another member of its group; false if there is none.
+    fn hand_over(&mut self, group: &GroupFilter, message: &Message) -> bool {
+        let Some(share) = mqtt_proto::TopicFilter::new(group)
+            .ok()
+            .and_then(mqtt_proto::TopicFilter::share)
+        else {
+            return false;
+        };
+        let Self { routes, sessions, .. } = self;
+        let room = |key: SessionKey| match sessions.get(key.0 as usize) {
+            Some(session) if session.conn.is_some() => Room::Later,
+            Some(_) => Room::Away,
+            None => Room::None,
+        };
+        let Some(found) = routes.route_to_group(share.filter().as_str(), share.group(), room) else {
+            return false;
+        };
+        self.enqueue(found, message);
+        true
+    }
+
+    /// The time has come for what [`poll_timeout`](Self::poll_timeout) gave: wills, sessions, retained messages.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clock(now);
+        while let Some(key) = self.deadlines.pop_due(now) {
+            let Some(session) = self.session(key) else {
+                continue;
+            };
+            session.armed = Default::default();
+            if session.expires_at.is_some_and(|at| at <= now) {
+                self.end_session(now, key);
+                continue;
+            }
+            if session.will_at().is_some_and(|at| at <= now) {
+                self.release_will(now, key);
+            }
+            self.arm(key);
+        }
+        let expired = self.retained.expire(now);
+        self.events.drop_messages(DropCause::Expired, expired);
+        self.settle(now);
+    }
+
+    fn arm(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        let at = [session.expires_at, session.will_at()]
+            .into_iter()
+            .flatten()
+            .min();
+        self.deadlines.set(key, &mut session.armed, at);
+    }
+
+    /// Does what was put off: wills are published, clients whose queue ran over are disconnected.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some((from, message)) = self.wills.pop_front() {
+                let topic = message.topic();
+                let flags = (message.retain(), message.payload().is_empty());
+                self.spread(topic.as_str(), Some(from), flags, || message.clone());
+            } else if let Some(key) = self.overflowed.pop_front() {
+                debug_assert_eq!(self.config.drop_policy, DropPolicy::Disconnect);
+                if let Some(conn) = self.session(key).and_then(|session| session.conn) {
+                    let code = ReasonCode::QUOTA_EXCEEDED;
+                    self.end_link(now, conn, Ended::Refused(code), Some(Reply::Disconnect(code)));
+                }
+            } else {
+                return;
+            }
+        }
+    }
+}

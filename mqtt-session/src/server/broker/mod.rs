@@ -1,0 +1,364 @@
+//! Sessions, subscriptions and retained messages: everything in which one client meets another.
+//!
+//! A [`Broker`] knows no bytes. Connections bring it [`Request`]s and take [`Reply`]s from it; sessions stay when
+//! connections go.
+//!
+//! - `link`: a connection as seen from here: who is on it, what is owed to it, its windows.
+//! - `connect`: CONNECT, client ids, taking over.
+//! - `publish`: messages from clients, and wills, to the queues of subscribers and the retained store.
+//! - `deliver`: messages from a queue to its client, and the answers to them.
+//! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
+//! - `ending`: the ends of connections and sessions, wills, time.
+
+mod connect;
+mod deliver;
+mod ending;
+mod link;
+mod publish;
+mod subscribe;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    vec::Vec,
+};
+
+use mqtt_proto::Version;
+use slab::Slab;
+
+use super::{
+    ConnId, Ended, Overloaded, Pace, Peer, Reply, Request, ServerConfig, ServerEvent,
+    deadlines::Deadlines,
+    event::Events,
+    message::Message,
+    retained::Retained,
+    route::{Match, Routes, SessionKey},
+    session::Session,
+};
+use crate::{
+    Instant,
+    flow::rules::{self, Rule, Violation},
+};
+use link::{Link, Phase};
+
+/// Answers that may wait for a connection before it is asked to pause.
+const OWED_MAX: usize = 1_024;
+
+/// Sessions apart from connections, routing, retained messages, wills.
+///
+/// The part of a [`Server`](super::Server) that is not about bytes; by itself for those who keep connections on threads
+/// of their own. [`handle_request`](Self::handle_request) brings what a client asks,
+/// [`poll_reply`](Self::poll_reply) takes what it is to be sent, one packet at a time: a message leaves its queue only
+/// when its connection asks for it, so a slow client holds up nobody.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    config: ServerConfig,
+    /// The latest time seen; time that goes backwards stands still.
+    now: Instant,
+    links: Slab<Link>,
+    generation: u32,
+    sessions: Slab<Session>,
+    by_client: BTreeMap<Arc<str>, SessionKey>,
+    routes: Routes,
+    retained: Retained,
+    deadlines: Deadlines<SessionKey>,
+    ready: VecDeque<ConnId>,
+    events: Events,
+    /// Client ids that were invented so far.
+    invented: u64,
+    /// Wills and overflows wait here until what caused them is done, so that one cannot cause the next within it.
+    wills: VecDeque<(SessionKey, Message)>,
+    overflowed: VecDeque<SessionKey>,
+    /// Kept for its memory.
+    matches: Vec<Match>,
+}
+
+/// What a [`Broker`] holds at the moment.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holdings {
+    /// Connections.
+    pub connections: usize,
+    /// Sessions, connected or kept.
+    pub sessions: usize,
+    /// Retained messages.
+    pub retained_messages: usize,
+    /// Bytes of the retained messages.
+    pub retained_bytes: usize,
+}
+
+impl Broker {
+    /// A broker without sessions.
+    pub fn new(config: ServerConfig) -> Self {
+        let limits = &config.limits;
+        Self {
+            now: Instant::ZERO,
+            links: Slab::new(),
+            generation: 0,
+            sessions: Slab::new(),
+            by_client: BTreeMap::new(),
+            routes: Routes::new(),
+            retained: Retained::new(limits.retained_messages, limits.retained_bytes),
+            deadlines: Deadlines::new(),
+            ready: VecDeque::new(),
+            events: Events::new(limits.events),
+            invented: 0,
+            wills: VecDeque::new(),
+            overflowed: VecDeque::new(),
+            matches: Vec::new(),
+            config,
+        }
+    }
+
+    /// How it is set up.
+    pub const fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+
+    /// What it holds.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            connections: self.links.len(),
+            sessions: self.sessions.len(),
+            retained_messages: self.retained.count(),
+            retained_bytes: self.retained.bytes(),
+        }
+    }
+
+    /// A new connection, which stays until [`Request::Lost`].
+    ///
+    /// # Errors
+    ///
+    /// There are as many connections as the limit allows.
+    pub fn open(&mut self, peer: Peer) -> Result<ConnId, Overloaded> {
+        if self.links.len() >= self.config.limits.connections {
+            return Err(Overloaded);
+        }
+        let index = u32::try_from(self.links.vacant_key()).map_err(|_| Overloaded)?;
+        self.generation = self.generation.wrapping_add(1);
+        self.links.insert(Link::new(self.generation, peer));
+        Ok(ConnId {
+            index,
+            generation: self.generation,
+        })
+    }
+
+    /// Where this connection comes from; `None` if it is gone.
+    pub fn peer(&self, conn: ConnId) -> Option<&Peer> {
+        self.link(conn).map(|link| &link.peer)
+    }
+
+    /// What a connection asks. It is accepted at any time; requests of a connection that is over are ignored.
+    pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
+        let now = self.clock(now);
+        if let Some(phase) = self.link(conn).map(|link| link.phase) {
+            match request {
+                Request::Lost => self.lost(now, conn),
+                request => match phase {
+                    Phase::Fresh => self.fresh_request(now, conn, request),
+                    Phase::Open => self.open_request(now, conn, request),
+                    // 5/MQTT-3.1.4-6, 3.1.1/MQTT-3.1.4-5; 3.14.4: what comes behind the end has no effect.
+                    Phase::Over => {}
+                },
+            }
+        }
+        self.settle(now);
+        match self.link_mut(conn) {
+            Some(link) if link.owed.len() >= OWED_MAX => {
+                link.paused = true;
+                Pace::Pause
+            }
+            Some(_) | None => Pace::Go,
+        }
+    }
+
+    fn fresh_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) {
+        match request {
+            Request::Connect(connect) => self.connect(now, conn, &connect),
+            Request::Violation(violation) => {
+                self.end_link(
+                    now,
+                    conn,
+                    Ended::Violation(violation),
+                    Some(Reply::Refuse(violation.code)),
+                );
+            }
+            Request::NoConnect => self.end_link(now, conn, Ended::NoConnect, Some(Reply::Close)),
+            Request::Publish(_)
+            | Request::Answer(..)
+            | Request::Release(_)
+            | Request::Subscribe(_)
+            | Request::Unsubscribe(_)
+            | Request::Auth(_)
+            | Request::Disconnect(_)
+            | Request::Lost => {
+                let violation = rules::FIRST_NOT_CONNECT.broken(Version::V5);
+                self.end_link(now, conn, Ended::Violation(violation), Some(Reply::Close));
+            }
+        }
+    }
+
+    fn open_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) {
+        match request {
+            Request::Connect(_) => self.violation(now, conn, &rules::SECOND_CONNECT),
+            Request::Publish(publish) => self.publish(now, conn, &publish),
+            Request::Answer(answer, ack) => self.answer(now, conn, answer, ack),
+            Request::Release(ack) => self.release(now, conn, ack),
+            Request::Subscribe(subscribe) => self.subscribe(now, conn, &subscribe),
+            Request::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe),
+            Request::Auth(_) => self.violation(now, conn, &rules::AUTH_WITHOUT_METHOD),
+            Request::Disconnect(disconnect) => self.disconnect(now, conn, &disconnect),
+            Request::Violation(violation) => self.broken(now, conn, violation),
+            Request::NoConnect | Request::Lost => {}
+        }
+    }
+
+    /// The next packet for this connection: what is owed first, then what must be sent again, then retained messages of
+    /// new subscriptions, then messages as they came. What is taken counts as sent.
+    pub fn poll_reply(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
+        let now = self.clock(now);
+        let link = self.link_mut(conn)?;
+        let Some(reply) = link.owed.pop_front() else {
+            let reply = (link.phase == Phase::Open)
+                .then(|| self.next_delivery(now, conn))
+                .flatten();
+            self.settle(now);
+            return reply;
+        };
+        // Rare replies come before a quiet time; the many small ones do not.
+        if link.owed.is_empty() && !matches!(reply, Reply::PubAck(..) | Reply::PubRec(..)) {
+            link.owed = VecDeque::new();
+        }
+        if link.paused && link.owed.len() <= OWED_MAX / 2 {
+            link.paused = false;
+            self.wake(conn);
+        }
+        match reply {
+            Reply::PubAck(id, code) | Reply::PubRec(id, code) => self.answered(conn, id, code),
+            Reply::Accept(_)
+            | Reply::Refuse(_)
+            | Reply::Deliver(_)
+            | Reply::PubRel(..)
+            | Reply::PubComp(..)
+            | Reply::SubAck(..)
+            | Reply::UnsubAck(..)
+            | Reply::Disconnect(_)
+            | Reply::Close => {}
+        }
+        Some(reply)
+    }
+
+    /// True unless the connection was asked to pause, or is over.
+    pub fn wants_input(&self, conn: ConnId) -> bool {
+        self.link(conn)
+            .is_some_and(|link| !link.paused && link.phase != Phase::Over)
+    }
+
+    /// The client was asked to wait.
+    pub(super) fn is_paused(&self, conn: ConnId) -> bool {
+        self.link(conn).is_some_and(|link| link.paused)
+    }
+
+    /// Nothing is taken from this client any more.
+    pub(super) fn is_over(&self, conn: ConnId) -> bool {
+        self.link(conn).is_none_or(|link| link.phase == Phase::Over)
+    }
+
+    /// A connection that has something to be taken by [`poll_reply`](Self::poll_reply), or may be read again.
+    pub fn poll_ready(&mut self) -> Option<ConnId> {
+        loop {
+            let conn = self.ready.pop_front()?;
+            if let Some(link) = self.link_mut(conn) {
+                link.listed = false;
+                return Some(conn);
+            }
+        }
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        self.events.poll()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.deadlines.next(), self.retained.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Gives memory back that this connection and its session do not need while nothing happens.
+    pub fn shrink(&mut self, conn: ConnId) {
+        if let Some(link) = self.link_mut(conn) {
+            if link.owed.is_empty() {
+                link.owed = VecDeque::new();
+            }
+        }
+        if let Some((_, session)) = self.session_of(conn) {
+            session.queue.shrink();
+            session.in_flight.shrink();
+            session.tidy();
+        }
+    }
+
+    fn clock(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn link(&self, conn: ConnId) -> Option<&Link> {
+        self.links
+            .get(conn.index())
+            .filter(|link| link.generation == conn.generation)
+    }
+
+    fn link_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
+        self.links
+            .get_mut(conn.index())
+            .filter(|link| link.generation == conn.generation)
+    }
+
+    fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.sessions.get_mut(key.0 as usize)
+    }
+
+    fn session_of(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session)> {
+        let link = self
+            .links
+            .get_mut(conn.index())
+            .filter(|link| link.generation == conn.generation)?;
+        let session = self.sessions.get_mut(link.session?.0 as usize)?;
+        Some((link, session))
+    }
+
+    /// Puts the connection on the list of those that have something to do.
+    fn wake(&mut self, conn: ConnId) {
+        let Some(link) = self.link_mut(conn) else { return };
+        if !link.listed {
+            link.listed = true;
+            self.ready.push_back(conn);
+        }
+    }
+
+    fn owe(&mut self, conn: ConnId, reply: Reply) {
+        if let Some(link) = self.link_mut(conn) {
+            link.owed.push_back(reply);
+            self.wake(conn);
+        }
+    }
+
+    fn violation(&mut self, now: Instant, conn: ConnId, rule: &'static Rule) {
+        let version = self.link(conn).map_or(Version::V5, |link| link.version);
+        self.broken(now, conn, rule.broken(version));
+    }
+
+    fn broken(&mut self, now: Instant, conn: ConnId, violation: Violation) {
+        self.end_link(
+            now,
+            conn,
+            Ended::Violation(violation),
+            Some(Reply::Disconnect(violation.code)),
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Messages on their way in: from a client to the queues of those who are subscribed.
+
+use mqtt_proto::{
+    PacketId, QoS, ReasonCode, Version,
+    packet::{Ack, Publish},
+};
+
+use super::{Broker, Link};
+use crate::{
+    Instant,
+    flow::{Incoming, OnPubRel, OnPublish, rules},
+    server::{
+        ConnId, DropCause, Reply,
+        message::Message,
+        route::{Match, Room, SessionKey},
+        session::{Queued, Waiting},
+    },
+};
+
+impl Broker {
+    pub(super) fn publish(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) {
+        let head = &publish.head;
+        let (maximum_qos, retain_available) = (self.config.maximum_qos, self.config.retain_available);
+        // No alias was announced, so there is none that may be used.
+        if head.properties.topic_alias().is_some() {
+            return self.violation(now, conn, &rules::ALIAS_ABOVE_MAXIMUM_BY_CLIENT);
+        }
+        if head.qos > maximum_qos {
+            return self.violation(now, conn, &rules::QOS_ABOVE_MAXIMUM);
+        }
+        if head.retain && !retain_available {
+            return self.violation(now, conn, &rules::RETAIN_UNAVAILABLE);
+        }
+        let Some(id) = head.packet_id else {
+            self.accept(now, conn, publish);
+            return;
+        };
+        let Some((link, session)) = self.session_of(conn) else {
+            return;
+        };
+        let stage = match Incoming::on_publish(session.received.get(&id).copied(), head.qos, head.dup) {
+            OnPublish::Deliver(Some(stage)) => stage,
+            OnPublish::Deliver(None) | OnPublish::Repeat => return,
+            OnPublish::PubRecAgain => return self.owe(conn, Reply::PubRec(id, ReasonCode::SUCCESS)),
+            OnPublish::IdInUse if link.version == Version::V5 => {
+                // Its exchange goes on; this message is refused.
+                return self.owe(conn, ack(head.qos, id, ReasonCode::PACKET_IDENTIFIER_IN_USE));
+            }
+            OnPublish::IdInUse => return self.violation(now, conn, &rules::ID_IN_USE),
+        };
+        if !link.incoming.has_room() {
+            return self.violation(now, conn, &rules::RECEIVE_MAXIMUM_BY_CLIENT);
+        }
+        link.incoming.take();
+        session.received.insert(id, stage);
+        let code = self.accept(now, conn, publish);
+        self.owe(conn, ack(head.qos, id, code));
+    }
+
+    /// Takes a message over from its publisher (`5/MQTT-4.5.0-1`, `3.1.1/MQTT-4.5.0-1`); says how it went.
+    fn accept(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) -> ReasonCode {
+        let head = &publish.head;
+        if head.topic.levels().count() > self.config.limits.topic_levels {
+            self.events.drop_messages(DropCause::TopicLevels, 1);
+            return ReasonCode::TOPIC_NAME_INVALID;
+        }
+        let from = self.link(conn).and_then(|link| link.session);
+        let reached = self.spread(
+            head.topic.as_str(),
+            from,
+            (head.retain, publish.payload.is_empty()),
+            || Message::new(now, head, publish.payload),
+        );
+        if reached == 0 {
+            ReasonCode::NO_MATCHING_SUBSCRIBERS
+        } else {
+            ReasonCode::SUCCESS
+        }
+    }
+
+    /// Stores a message if it is to be retained, and queues it for every subscription that matches. `message` makes it,
+    /// and is asked only if somebody keeps it. Says how many it went to.
+    pub(super) fn spread(
+        &mut self,
+        topic: &str,
+        from: Option<SessionKey>,
+        (retain, is_empty): (bool, bool),
+        message: impl FnOnce() -> Message,
+    ) -> usize {
+        let mut matches = core::mem::take(&mut self.matches);
+        let Self {
+            routes,
+            sessions,
+            links,
+            config,
+            ..
+        } = self;
+        let limits = &config.limits;
+        let max = (limits.queue_messages, limits.queue_bytes);
+        let room = |key: SessionKey| {
+            let Some(session) = sessions.get(key.0 as usize) else {
+                return Room::None;
+            };
+            let window = session
+                .conn
+                .and_then(|conn| links.get(conn.index()))
+                .map(|link: &Link| link.outgoing);
+            match window {
+                _ if !session.queue.has_room(max.0, max.1, 0) => Room::None,
+                None => Room::Away,
+                Some(window) if window.has_room() && session.queue.is_empty() => Room::Now,
+                Some(_) => Room::Later,
+            }
+        };
+        routes.route(topic, from, room, &mut matches);
+        let keep = retain && !is_empty;
+        if retain && is_empty {
+            // 5/MQTT-3.3.1-6, 5/MQTT-3.3.1-7, 3.1.1/MQTT-3.3.1-10, 3.1.1/MQTT-3.3.1-11
+            self.retained.remove(topic);
+        }
+        let reached = matches.len();
+        if keep || reached > 0 {
+            let message = message();
+            if keep && !self.retained.store(topic, message.clone()) {
+                self.events.drop_messages(DropCause::RetainedFull, 1);
+            }
+            for found in matches.drain(..) {
+                self.enqueue(found, &message);
+            }
+        }
+        self.matches = matches;
+        reached
+    }
+
+    /// Puts a message into the queue of one session.
+    pub(super) fn enqueue(&mut self, found: Match, message: &Message) {
+        let key = found.session;
+        let limits = &self.config.limits;
+        let Some(session) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        let waiting = Waiting::new(message.clone(), found);
+        if session.conn.is_none() && waiting.qos == QoS::AtMostOnce && !self.config.queue_qos_0_while_away {
+            self.events.drop_messages(DropCause::Away, 1);
+            return;
+        }
+        match session.queue.push(
+            waiting,
+            (limits.queue_messages, limits.queue_bytes),
+            self.config.drop_policy,
+        ) {
+            Queued::Waits => {}
+            Queued::Displaced(count) => self.events.drop_messages(DropCause::QueueFull, count),
+            Queued::Dropped => self.events.drop_messages(DropCause::QueueFull, 1),
+            Queued::Disconnect => {
+                self.events.drop_messages(DropCause::QueueFull, 1);
+                self.overflowed.push_back(key);
+            }
+        }
+        if let Some(conn) = session.conn {
+            self.wake(conn);
+        }
+    }
+
+    /// PUBREL.
+    pub(super) fn release(&mut self, now: Instant, conn: ConnId, ack: Ack<'_>) {
+        let id = ack.packet_id;
+        let Some((link, session)) = self.session_of(conn) else {
+            return;
+        };
+        let code = match Incoming::on_pubrel(session.received.get(&id).copied()) {
+            OnPubRel::Complete => {
+                session.received.remove(&id);
+                link.incoming.give_back();
+                ReasonCode::SUCCESS
+            }
+            OnPubRel::CompleteUnknown => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+            OnPubRel::Violation(rule) => return self.violation(now, conn, rule),
+        };
+        self.owe(conn, Reply::PubComp(id, code));
+    }
+
+    /// A PUBACK or PUBREC is on its way: the exchange ends, or goes on.
+    pub(super) fn answered(&mut self, conn: ConnId, id: PacketId, code: ReasonCode) {
+        let Some((link, session)) = self.session_of(conn) else {
+            return;
+        };
+        // This code refuses a message that the exchange with this id is not about.
+        if code == ReasonCode::PACKET_IDENTIFIER_IN_USE {
+            return;
+        }
+        let Some(stage) = session.received.get_mut(&id) else {
+            return;
+        };
+        match stage.on_answered(code.is_failure()) {
+            Some(next) => *stage = next,
+            None => {
+                session.received.remove(&id);
+                link.incoming.give_back();
+            }
+        }
+    }
+}
+
+/// The answer to a message of QoS 1 or 2 (`5/MQTT-3.3.4-1`, `3.1.1/MQTT-3.3.4-1`).
+fn ack(qos: QoS, id: PacketId, code: ReasonCode) -> Reply {
+    if qos == QoS::ExactlyOnce {
+        Reply::PubRec(id, code)
+    } else {
+        Reply::PubAck(id, code)
+    }
+}

@@ -1,0 +1,173 @@
+//! SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10).
+
+use alloc::{boxed::Box, vec::Vec};
+use core::num::NonZeroU32;
+
+use mqtt_proto::{
+    ReasonCode, TopicFilter, Version,
+    packet::{RetainHandling, Subscribe, Subscription, Unsubscribe},
+};
+
+use super::Broker;
+use crate::{
+    Instant,
+    flow::rules,
+    server::{
+        ConnId, Reply,
+        route::{SessionKey, Subscribed},
+        session::RetainedPull,
+    },
+};
+
+impl Broker {
+    pub(super) fn subscribe(&mut self, now: Instant, conn: ConnId, subscribe: &Subscribe<'_>) {
+        let Some((version, Some(key))) = self.link(conn).map(|link| (link.version, link.session)) else {
+            return;
+        };
+        let id = subscribe.properties.subscription_identifiers().next();
+        if id.is_some() && !self.config.subscription_ids_available {
+            return self.violation(now, conn, &rules::SUBSCRIPTION_ID_UNAVAILABLE);
+        }
+        let is_shared = |s: Subscription<'_>| shared(s.filter, version).is_some();
+        if !self.config.shared_available && subscribe.filters.iter().any(is_shared) {
+            return self.violation(now, conn, &rules::SHARED_UNAVAILABLE);
+        }
+        // 5/MQTT-3.8.4-5, 5/MQTT-3.8.4-6, 3.1.1/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-5: one code for each, in order.
+        let codes: Vec<u8> = subscribe
+            .filters
+            .iter()
+            .map(|subscription| {
+                let granted = self.subscribe_one(key, version, id.and_then(NonZeroU32::new), subscription);
+                match granted {
+                    Ok(code) => code.0,
+                    // 3.1 has no code for a refusal; 3.1.1 has one.
+                    Err(_) if version == Version::V31 => u8::from(subscription.options.qos),
+                    Err(_) if version == Version::V311 => ReasonCode::UNSPECIFIED_ERROR.0,
+                    Err(code) => code.0,
+                }
+            })
+            .collect();
+        self.owe(conn, Reply::SubAck(subscribe.packet_id, codes.into()));
+    }
+
+    fn subscribe_one(
+        &mut self,
+        key: SessionKey,
+        version: Version,
+        id: Option<NonZeroU32>,
+        subscription: Subscription<'_>,
+    ) -> Result<ReasonCode, ReasonCode> {
+        let Subscription { filter, options } = subscription;
+        let limits = &self.config.limits;
+        let (group, topics) = parts(filter, version);
+        if topics.levels().count() > limits.topic_levels {
+            return Err(ReasonCode::TOPIC_FILTER_INVALID);
+        }
+        if topics.has_wildcard() && !self.config.wildcard_available {
+            return Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED);
+        }
+        let max = limits.subscriptions_per_session;
+        let session = self
+            .sessions
+            .get_mut(key.0 as usize)
+            .ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        if session.filters.get(filter.as_str()).is_none() {
+            if session.filters.len() >= max {
+                return Err(ReasonCode::QUOTA_EXCEEDED);
+            }
+            session.filters.insert(filter.as_str().into(), ());
+        }
+        let qos = options.qos.min(self.config.maximum_qos);
+        let dollar = version == Version::V31;
+        let new = self.routes.subscribe(
+            key,
+            topics.as_str(),
+            group,
+            Subscribed::new(options, qos, dollar, id),
+        );
+        let wants_retained = match options.retain_handling {
+            RetainHandling::Send => true,       // 5/MQTT-3.3.1-9, 3.1.1/MQTT-3.3.1-6
+            RetainHandling::SendIfNew => new,   // 5/MQTT-3.3.1-10
+            RetainHandling::DoNotSend => false, // 5/MQTT-3.3.1-11
+        };
+        // A shared subscription brings none (5.0, 4.8.2).
+        if wants_retained && group.is_none() && self.retained.count() > 0 {
+            let pull = RetainedPull {
+                filter: topics.as_str().into(),
+                qos,
+                dollar,
+                id,
+                until: self.retained.last(),
+                after: None,
+            };
+            let pulls = &mut session.rare().retained;
+            pulls.retain(|old| old.filter != pull.filter);
+            pulls.push_back(pull);
+        }
+        Ok(ReasonCode(qos.into()))
+    }
+
+    pub(super) fn unsubscribe(&mut self, conn: ConnId, unsubscribe: &Unsubscribe<'_>) {
+        let Some((version, Some(key))) = self.link(conn).map(|link| (link.version, link.session)) else {
+            return;
+        };
+        let codes: Box<[u8]> = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| {
+                // 5/MQTT-3.10.4-1, 3.1.1/MQTT-3.10.4-1: exactly the same text.
+                let existed = self.forget_filter(key, version, filter);
+                let code = if existed {
+                    ReasonCode::SUCCESS
+                } else {
+                    ReasonCode::NO_SUBSCRIPTION_EXISTED
+                };
+                code.0
+            })
+            .collect();
+        self.owe(conn, Reply::UnsubAck(unsubscribe.packet_id, codes));
+    }
+
+    fn forget_filter(&mut self, key: SessionKey, version: Version, filter: TopicFilter<'_>) -> bool {
+        let (group, topics) = parts(filter, version);
+        if let Some(session) = self.session(key) {
+            session.filters.remove(filter.as_str());
+            // 5/MQTT-3.10.4-2: what was not begun is not sent any more.
+            if let (None, Some(rare)) = (group, &mut session.rare) {
+                rare.retained.retain(|pull| *pull.filter != *topics.as_str());
+            }
+        }
+        self.routes.unsubscribe(key, topics.as_str(), group)
+    }
+
+    /// Takes all subscriptions of a session out of the routes.
+    pub(super) fn forget_filters<'f>(&mut self, key: SessionKey, filters: impl Iterator<Item = &'f str>) {
+        for filter in filters {
+            let Ok(filter) = TopicFilter::new(filter) else {
+                continue;
+            };
+            // A client of 3.x and one of 5.0 mean different things by `$share/`, and a session may have known both.
+            self.routes.unsubscribe(key, filter.as_str(), None);
+            if let Some(share) = filter.share() {
+                self.routes
+                    .unsubscribe(key, share.filter().as_str(), Some(share.group()));
+            }
+        }
+    }
+}
+
+/// Group and filter, if this is a shared subscription in this version.
+pub(super) fn shared<'f>(filter: TopicFilter<'f>, version: Version) -> Option<(&'f str, TopicFilter<'f>)> {
+    if version != Version::V5 {
+        return None;
+    }
+    filter.share().map(|share| (share.group(), share.filter()))
+}
+
+/// The group, if there is one, and which topics are asked for.
+fn parts<'f>(filter: TopicFilter<'f>, version: Version) -> (Option<&'f str>, TopicFilter<'f>) {
+    match shared(filter, version) {
+        Some((group, topics)) => (Some(group), topics),
+        None => (None, filter),
+    }
+}

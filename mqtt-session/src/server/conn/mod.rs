@@ -1,0 +1,124 @@
+//! One connection of a server: bytes to requests, replies to bytes.
+//!
+//! - `input`: where a packet ends, what it asks; PINGREQ is answered here and never waits.
+//! - `output`: replies as packets of the client's version.
+
+mod input;
+mod output;
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use mqtt_proto::Version;
+
+use super::{Request, ServerConfig};
+use crate::{Instant, flow::rules};
+use output::Unsent;
+
+/// A connection of a server, for its bytes: framing, version, keep-alive, encoding.
+///
+/// It knows no other client, and may live on any thread: [`handle_input`](Self::handle_input) gives [`Request`]s for the
+/// broker, [`handle_reply`](Self::handle_reply) takes its replies. While nothing is on its way it owns no memory.
+#[derive(Clone, Debug)]
+pub struct ServerConn {
+    phase: Phase,
+    version: Version,
+    /// PINGREQs that are not answered yet.
+    pings: u8,
+    /// Keep Alive in seconds; 0 for none.
+    keep_alive: u16,
+    /// The largest packet that is taken.
+    max_packet: u32,
+    /// When the last whole packet came; before CONNECT, when the connection was opened; in the end, when that began.
+    heard: Instant,
+    /// How long CONNECT, and the last bytes, may take.
+    patience: Duration,
+    unsent: Option<Box<Unsent>>,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing came yet, or not enough to know the version.
+    Fresh,
+    /// The CONNECT told a version in which it can be answered.
+    Answerable,
+    /// CONNACK was sent.
+    Open,
+    /// Nothing is taken, and nothing sent but what is on its way.
+    Closing,
+}
+
+/// What came of received bytes.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Heard<'b> {
+    /// How many bytes are done with; give the others again, with what follows them.
+    pub consumed: usize,
+    /// What the client asks. `None`: more bytes are needed, or there is no room for another answer.
+    pub request: Option<Request<'b>>,
+}
+
+/// Answers to PINGREQ that may wait.
+const PINGS_MAX: u8 = 64;
+
+impl ServerConn {
+    /// A connection that was opened now.
+    pub fn new(now: Instant, config: &ServerConfig) -> Self {
+        Self {
+            phase: Phase::Fresh,
+            version: Version::V311,
+            pings: 0,
+            keep_alive: 0,
+            max_packet: config.limits.max_packet_size,
+            heard: now,
+            patience: config.limits.connect_timeout,
+            unsent: None,
+        }
+    }
+
+    /// The version that the client speaks; a guess before its CONNECT.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// False while answers to pings must be written before more is read, and when the connection is over.
+    pub const fn wants_input(&self) -> bool {
+        !matches!(self.phase, Phase::Closing) && self.pings < PINGS_MAX
+    }
+
+    /// Nothing is taken and nothing is left to write: close the transport.
+    pub const fn wants_close(&self) -> bool {
+        matches!(self.phase, Phase::Closing) && self.unsent.is_none()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Fresh | Phase::Answerable => Some(self.heard + self.patience),
+            Phase::Open if self.keep_alive == 0 => None,
+            // 5/MQTT-3.1.2-22, 3.1.1/MQTT-3.1.2-24: one and a half times the Keep Alive.
+            Phase::Open => Some(self.heard + Duration::from_millis(u64::from(self.keep_alive) * 1_500)),
+            Phase::Closing => self.unsent.is_some().then(|| self.heard + self.patience),
+        }
+    }
+
+    /// The time may have come; gives what the broker is to be told. `reading` is false if the client was kept from being
+    /// heard: its silence is not its fault.
+    pub fn handle_timeout(&mut self, now: Instant, reading: bool) -> Option<Request<'static>> {
+        if self.poll_timeout().is_none_or(|at| now < at) {
+            return None;
+        }
+        match self.phase {
+            Phase::Fresh | Phase::Answerable => Some(Request::NoConnect),
+            Phase::Open if !reading => {
+                self.heard = now;
+                None
+            }
+            Phase::Open => Some(Request::Violation(rules::KEEP_ALIVE.broken(self.version))),
+            Phase::Closing => {
+                self.unsent = None;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Deadlines in order: the next one is found without a scan.
+
+use alloc::collections::BTreeSet;
+
+use crate::Instant;
+
+/// At most one deadline for each key, kept beside the key's owner as an [`Armed`].
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines<K>(BTreeSet<(Instant, K)>);
+
+/// The deadline that stands in the order for one key.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Armed(Option<Instant>);
+
+impl<K: Ord + Copy> Deadlines<K> {
+    pub(crate) const fn new() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// Puts the key at this moment, and nowhere else; `None` takes it out.
+    pub(crate) fn set(&mut self, key: K, armed: &mut Armed, at: Option<Instant>) {
+        let at = at.filter(|&at| at != Instant::MAX);
+        if armed.0 == at {
+            return;
+        }
+        if let Some(old) = armed.0 {
+            self.0.remove(&(old, key));
+        }
+        if let Some(at) = at {
+            self.0.insert((at, key));
+        }
+        armed.0 = at;
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|&(at, _)| at)
+    }
+
+    /// Takes out the next deadline that has come. The [`Armed`] of its key must be made anew.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
+        if self.0.first().is_some_and(|(at, _)| *at <= now) {
+            self.0.pop_first().map(|(_, key)| key)
+        } else {
+            None
+        }
+    }
+}
+
+impl Armed {
+    /// No deadline stands, or one after this moment.
+    pub(crate) fn is_later_than(self, at: Instant) -> bool {
+        self.0.is_none_or(|armed| at < armed)
+    }
+}

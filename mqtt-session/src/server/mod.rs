@@ -1,0 +1,316 @@
+//! The server: connections, sessions and routing as one value.
+//!
+//! [`Server`] is the whole: bytes and time go in, bytes and events come out, for any number of connections. Beneath it
+//! are its two halves, for those who want them on threads of their own: [`ServerConn`] is one connection's bytes,
+//! [`Broker`] is everything in which one client meets another. They speak [`Request`]s and [`Reply`]s.
+//!
+//! A server's loop, whatever the transport (`examples/server_loop.rs` is a whole one):
+//!
+//! ```
+//! use mqtt_session::{Instant, server::{Peer, Server, ServerConfig}};
+//!
+//! let mut server = Server::new(ServerConfig::default());
+//! let now = Instant::from_secs(1);
+//! let conn = server.open(now, Peer::default())?;
+//!
+//! // What came from the client: here a CONNECT of MQTT 3.1.1.
+//! let received = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
+//! assert_eq!(server.handle_input(now, conn, received), received.len());
+//!
+//! // What is to be written, for every connection that has something to do.
+//! while let Some(conn) = server.poll_ready() {
+//!     let mut out = [0; 1024];
+//!     let n = server.take_transmit(now, conn, &mut out);
+//!     assert_eq!(&out[..n], [0x20, 0x02, 0x00, 0x00]); // CONNACK
+//! }
+//! // Then wait for bytes, or for this moment, and call `handle_timeout`.
+//! assert!(server.poll_timeout().is_some());
+//! # Ok::<(), mqtt_session::server::Overloaded>(())
+//! ```
+//!
+//! Where to find what:
+//! - [`conn`](ServerConn): framing, version, keep-alive, encoding.
+//! - [`broker`](Broker): sessions, packet ids, queues, subscriptions, retained messages, wills, limits.
+//! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
+//! - `session`: what is kept of one client. `message`: a message that many share.
+//! - [`driver`]: the shape of a fast server loop, without a runtime.
+
+mod broker;
+mod config;
+mod conn;
+mod conn_id;
+mod deadlines;
+pub mod driver;
+mod event;
+mod message;
+mod request;
+mod retained;
+mod route;
+mod session;
+mod small_map;
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+pub use broker::{Broker, Holdings};
+pub use config::{DropPolicy, Limits, ServerConfig};
+pub use conn::{Heard, ServerConn};
+pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
+pub use event::{DropCause, Ended, ServerEvent};
+pub use message::Message;
+pub use request::{Accepted, Delivery, Pace, Reply, Request};
+
+use crate::{Instant, Transmit};
+use deadlines::{Armed, Deadlines};
+
+/// An MQTT server for any number of connections, without IO. See the [module](self) for its loop.
+///
+/// It is a plain value: no thread, no clock, no randomness but [`ServerConfig::seed`]. Whatever a client sends, no call
+/// fails or panics; a client that breaks a rule is told so as its version allows, and disconnected. Ids of connections
+/// that are gone are ignored.
+#[derive(Clone, Debug)]
+pub struct Server {
+    broker: Broker,
+    /// By the index of the [`ConnId`].
+    places: Vec<Option<Place>>,
+    deadlines: Deadlines<ConnId>,
+    ready: VecDeque<ConnId>,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    conn: ServerConn,
+    generation: u32,
+    /// No later than its deadline: what is heard of a client does not move it each time.
+    armed: Armed,
+    listed: bool,
+}
+
+impl Server {
+    /// A server without connections.
+    pub fn new(config: ServerConfig) -> Self {
+        Self {
+            broker: Broker::new(config),
+            places: Vec::new(),
+            deadlines: Deadlines::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// What is behind the connections.
+    pub const fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// A client has connected. Its place is kept until [`handle_disconnect`](Self::handle_disconnect).
+    ///
+    /// # Errors
+    ///
+    /// There are as many connections as the limit allows; nothing has changed.
+    pub fn open(&mut self, now: Instant, peer: Peer) -> Result<ConnId, Overloaded> {
+        let id = self.broker.open(peer)?;
+        let conn = ServerConn::new(now, self.broker.config());
+        if self.places.len() <= id.index() {
+            self.places.resize_with(id.index() + 1, || None);
+        }
+        if let Some(place) = self.places.get_mut(id.index()) {
+            *place = Some(Place {
+                conn,
+                generation: id.generation,
+                armed: Armed::default(),
+                listed: false,
+            });
+        }
+        self.arm(id);
+        Ok(id)
+    }
+
+    /// Bytes that came from the client. Says how many are done with; the rest, an incomplete packet or what there is no
+    /// room for now ([`wants_input`](Self::wants_input)), is to be given again with what follows it.
+    pub fn handle_input(&mut self, now: Instant, c: ConnId, rx: &[u8]) -> usize {
+        let Self { broker, places, .. } = self;
+        let Some(place) = place(places, c) else {
+            return rx.len();
+        };
+        let mut consumed = 0;
+        while consumed < rx.len() && !broker.is_paused(c) {
+            let heard = place
+                .conn
+                .handle_input(now, rx.get(consumed..).unwrap_or_default());
+            consumed += heard.consumed;
+            let Some(request) = heard.request else { break };
+            // Whether to pause is asked again above.
+            let _ = broker.handle_request(now, c, request);
+            if broker.is_over(c) {
+                consumed = rx.len();
+            }
+        }
+        if place.conn.owes_pong() && !place.listed {
+            place.listed = true;
+            self.ready.push_back(c);
+        }
+        self.arm(c);
+        consumed
+    }
+
+    /// False: do not read from this client now. It is ready again when it may be read.
+    pub fn wants_input(&self, c: ConnId) -> bool {
+        self.broker.wants_input(c) && self.get(c).is_some_and(|place| place.conn.wants_input())
+    }
+
+    /// The packet to write next to this client, what is left of it: head and payload, never copied together.
+    pub fn poll_transmit(&mut self, now: Instant, c: ConnId) -> Option<Transmit<'_>> {
+        let Self { broker, places, .. } = self;
+        let conn = &mut place(places, c)?.conn;
+        while conn.wants_reply() {
+            let Some(reply) = broker.poll_reply(now, c) else {
+                break;
+            };
+            conn.handle_reply(now, reply);
+        }
+        place(places, c)?.conn.poll_transmit()
+    }
+
+    /// So many bytes of what [`poll_transmit`](Self::poll_transmit) gave were written.
+    pub fn handle_written(&mut self, _now: Instant, c: ConnId, n: usize) {
+        if let Some(place) = place(&mut self.places, c) {
+            place.conn.handle_written(n);
+        }
+        self.arm(c);
+    }
+
+    /// Copies as many packets as there are, and fit, to `out`: many small ones for one write. They count as written.
+    /// Says how many bytes; as many as there is room for means that there may be more.
+    pub fn take_transmit(&mut self, now: Instant, c: ConnId, out: &mut [u8]) -> usize {
+        let Self { broker, places, .. } = self;
+        let Some(place) = place(places, c) else { return 0 };
+        let conn = &mut place.conn;
+        let mut taken = conn.take_transmit(out);
+        while taken < out.len() && conn.wants_reply() {
+            let Some(reply) = broker.poll_reply(now, c) else {
+                break;
+            };
+            taken += conn.write_reply(now, reply, out.get_mut(taken..).unwrap_or_default());
+            taken += conn.take_transmit(out.get_mut(taken..).unwrap_or_default());
+        }
+        self.arm(c);
+        taken
+    }
+
+    /// Everything was written and nothing will be read: close the transport, then call
+    /// [`handle_disconnect`](Self::handle_disconnect). True also of an id that is gone.
+    pub fn wants_close(&self, c: ConnId) -> bool {
+        self.get(c).is_none_or(|place| place.conn.wants_close())
+    }
+
+    /// The transport is closed, by whomever. The id is gone.
+    pub fn handle_disconnect(&mut self, now: Instant, c: ConnId) {
+        let Self {
+            broker,
+            places,
+            deadlines,
+            ..
+        } = self;
+        let Some(place) = place(places, c) else { return };
+        deadlines.set(c, &mut place.armed, None);
+        if let Some(place) = places.get_mut(c.index()) {
+            *place = None;
+        }
+        let _ = broker.handle_request(now, c, Request::Lost);
+    }
+
+    /// A connection that has something to write, may be read again, or is to be closed. Each is given once until it has
+    /// something again.
+    pub fn poll_ready(&mut self) -> Option<ConnId> {
+        while let Some(c) = self.ready.pop_front() {
+            if let Some(place) = place(&mut self.places, c) {
+                place.listed = false;
+                return Some(c);
+            }
+        }
+        self.broker.poll_ready()
+    }
+
+    /// What happened. Nothing depends on this being called; events that nobody polls are forgotten, the oldest first.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        self.broker.poll_event()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called. It may find that there is nothing to do yet.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.deadlines.next(), self.broker.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time has passed: keep-alive, late CONNECTs, sessions, wills, retained messages.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(c) = self.deadlines.pop_due(now) {
+            let reading = self.broker.wants_input(c);
+            let Some(place) = place(&mut self.places, c) else {
+                continue;
+            };
+            place.armed = Armed::default();
+            let request = place.conn.handle_timeout(now, reading);
+            if place.conn.wants_close() && !place.listed {
+                place.listed = true;
+                self.ready.push_back(c);
+            }
+            match request {
+                Some(request) => {
+                    let _ = self.broker.handle_request(now, c, request);
+                }
+                None => self.broker.shrink(c),
+            }
+            self.rearm(c, now);
+        }
+        self.broker.handle_timeout(now);
+    }
+
+    /// Puts a connection on the list that [`poll_ready`](Self::poll_ready) gives.
+    pub(crate) fn make_ready(&mut self, c: ConnId) {
+        if let Some(place) = place(&mut self.places, c) {
+            if !place.listed {
+                place.listed = true;
+                self.ready.push_back(c);
+            }
+        }
+    }
+
+    fn get(&self, c: ConnId) -> Option<&Place> {
+        self.places
+            .get(c.index())?
+            .as_ref()
+            .filter(|place| place.generation == c.generation)
+    }
+
+    /// Sees to it that a deadline stands no later than the connection's own.
+    fn arm(&mut self, c: ConnId) {
+        let Self {
+            places, deadlines, ..
+        } = self;
+        let Some(place) = place(places, c) else { return };
+        if let Some(at) = place.conn.poll_timeout() {
+            if place.armed.is_later_than(at) {
+                deadlines.set(c, &mut place.armed, Some(at));
+            }
+        }
+    }
+
+    /// As `arm`, after a deadline has come; one that is due still is put off until time has passed.
+    fn rearm(&mut self, c: ConnId, now: Instant) {
+        let Self {
+            places, deadlines, ..
+        } = self;
+        let Some(place) = place(places, c) else { return };
+        let at = place.conn.poll_timeout().filter(|&at| at > now);
+        deadlines.set(c, &mut place.armed, at);
+    }
+}
+
+fn place(places: &mut [Option<Place>], c: ConnId) -> Option<&mut Place> {
+    places
+        .get_mut(c.index())?
+        .as_mut()
+        .filter(|place| place.generation == c.generation)
+}

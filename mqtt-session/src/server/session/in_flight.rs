@@ -1,0 +1,165 @@
+//! Messages of QoS 1 and 2 on their way to one client, in the order of their first transmission.
+
+use alloc::collections::VecDeque;
+
+use mqtt_proto::{PacketId, QoS};
+
+use crate::{
+    flow::{Outgoing, Resend, Window, next_free_id},
+    server::{
+        Delivery, Reply,
+        message::Message,
+        route::{GroupFilter, SubscriptionIds},
+    },
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) id: PacketId,
+    pub(crate) stage: Outgoing,
+    /// Until PUBREC.
+    pub(crate) message: Option<Message>,
+    pub(crate) ids: SubscriptionIds,
+    pub(crate) group: Option<GroupFilter>,
+    retain: bool,
+}
+
+/// The exchanges of a session. The first `resent` of them have been sent on the present connection and are charged to
+/// its window; those behind are to be sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-1`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InFlight {
+    exchanges: VecDeque<Exchange>,
+    resent: usize,
+    last_id: Option<PacketId>,
+    lapped: bool,
+}
+
+impl InFlight {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.iter()
+    }
+
+    /// Another connection: all is to be sent again.
+    pub(crate) fn reset(&mut self) {
+        self.resent = 0;
+    }
+
+    /// Nothing has to be sent again before new messages may be.
+    pub(crate) fn is_resent(&self) -> bool {
+        self.resent >= self.exchanges.len()
+    }
+
+    /// What is to be sent again next, unless the window holds it back.
+    pub(crate) fn resend(&mut self, window: &mut Window) -> Option<Reply> {
+        let exchange = self.exchanges.get(self.resent)?;
+        let reply = match (exchange.stage.on_resume(), &exchange.message) {
+            (Resend::Publish, Some(message)) => {
+                if !window.has_room() {
+                    return None;
+                }
+                Reply::Deliver(Delivery {
+                    message: message.clone(),
+                    ids: exchange.ids.clone(),
+                    packet_id: Some(exchange.id),
+                    qos: qos_of(exchange.stage),
+                    retain: exchange.retain,
+                    dup: true,
+                })
+            }
+            (Resend::PubRel, _) | (Resend::Publish, None) => {
+                Reply::PubRel(exchange.id, mqtt_proto::ReasonCode::SUCCESS)
+            }
+        };
+        window.take();
+        self.resent += 1;
+        Some(reply)
+    }
+
+    /// Begins an exchange: gives the delivery its packet id (`5/MQTT-2.2.1-4`). `None` if all ids are in use, or QoS 0.
+    pub(crate) fn begin(
+        &mut self,
+        delivery: &mut Delivery,
+        group: Option<GroupFilter>,
+        window: &mut Window,
+    ) -> Option<()> {
+        let stage = Outgoing::sent(delivery.qos)?;
+        let id = next_free_id(self.last_id, |id| self.position(id).is_some())?;
+        self.last_id = Some(id);
+        delivery.packet_id = Some(id);
+        window.take();
+        if let (Some(first), Some(last)) = (self.exchanges.front(), self.exchanges.back()) {
+            self.lapped |= distance(first.id, id) <= distance(first.id, last.id);
+        }
+        self.exchanges.push_back(Exchange {
+            id,
+            stage,
+            message: Some(delivery.message.clone()),
+            ids: delivery.ids.clone(),
+            group,
+            retain: delivery.retain,
+        });
+        self.resent = self.exchanges.len();
+        Some(())
+    }
+
+    /// Where the exchange with this id stands in the order. Ids are given in a ring, so the order is that of the distance
+    /// to the first, unless that one is so old that the ring has been gone round.
+    fn position(&self, id: PacketId) -> Option<usize> {
+        let first = self.exchanges.front()?.id;
+        if self.lapped {
+            return self.exchanges.iter().position(|exchange| exchange.id == id);
+        }
+        self.exchanges
+            .binary_search_by_key(&distance(first, id), |exchange| distance(first, exchange.id))
+            .ok()
+    }
+
+    pub(crate) fn stage(&self, id: PacketId) -> Option<Outgoing> {
+        self.position(id)
+            .and_then(|at| self.exchanges.get(at))
+            .map(|exchange| exchange.stage)
+    }
+
+    /// The message was received; only its id is needed now.
+    pub(crate) fn release(&mut self, id: PacketId) {
+        if let Some(exchange) = self.position(id).and_then(|at| self.exchanges.get_mut(at)) {
+            exchange.stage = Outgoing::AwaitingPubComp;
+            exchange.message = None;
+        }
+    }
+
+    /// The exchange has ended: its id and its place in the window are free.
+    pub(crate) fn end(&mut self, id: PacketId, window: &mut Window) {
+        let Some(at) = self.position(id) else { return };
+        if at < self.resent {
+            window.give_back();
+            self.resent -= 1;
+        }
+        self.exchanges.remove(at);
+        self.lapped &= !self.exchanges.is_empty();
+    }
+
+    /// Gives memory back that is not needed now.
+    pub(crate) fn shrink(&mut self) {
+        if self.exchanges.is_empty() {
+            self.exchanges = VecDeque::new();
+        }
+    }
+}
+
+/// How many steps `id` is behind `first` in the ring of 65,535 ids.
+fn distance(first: PacketId, id: PacketId) -> u16 {
+    if id >= first {
+        id.get() - first.get()
+    } else {
+        u16::MAX - first.get() + id.get()
+    }
+}
+
+fn qos_of(stage: Outgoing) -> QoS {
+    if stage == Outgoing::AwaitingPubAck {
+        QoS::AtLeastOnce
+    } else {
+        QoS::ExactlyOnce
+    }
+}

@@ -1,0 +1,132 @@
+//! What the broker knows of one client, connected or not (4.1).
+//!
+//! - [`Queue`]: messages that wait.
+//! - [`InFlight`]: messages that were sent and are not finished.
+//! - [`Session`]: both, with the subscriptions, the ids of messages received at QoS 2, the will, and when all that ends.
+
+mod in_flight;
+mod queue;
+
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
+use core::num::NonZeroU32;
+
+use mqtt_proto::{PacketId, QoS};
+
+use super::{ConnId, deadlines::Armed, message::Message, retained::Serial, small_map::SmallMap};
+use crate::{Instant, flow::Incoming};
+pub(crate) use in_flight::InFlight;
+pub(crate) use queue::{Queue, Queued, Waiting};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) client_id: Arc<str>,
+    /// The connection it is bound to.
+    pub(crate) conn: Option<ConnId>,
+    /// Seconds it is kept after its connection; `u32::MAX` for ever.
+    pub(crate) expiry: u32,
+    /// The client's own filters, `$share/group/` included.
+    pub(crate) filters: SmallMap<Box<str>, ()>,
+    pub(crate) queue: Queue,
+    pub(crate) in_flight: InFlight,
+    /// Messages received from the client and not finished.
+    pub(crate) received: SmallMap<PacketId, Incoming>,
+    pub(crate) rare: Option<Box<Rare>>,
+    /// When it ends, if its client stays away.
+    pub(crate) expires_at: Option<Instant>,
+    /// The deadline that stands for it.
+    pub(crate) armed: Armed,
+}
+
+/// What few sessions have at any moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rare {
+    pub(crate) will: Option<Will>,
+    /// When the will is published, its connection being gone.
+    pub(crate) will_at: Option<Instant>,
+    /// Retained messages that are still to be sent for new subscriptions, one subscription after the other.
+    pub(crate) retained: VecDeque<RetainedPull>,
+}
+
+/// A will as CONNECT left it.
+#[derive(Clone, Debug)]
+pub(crate) struct Will {
+    /// The message; its expiry does not run yet.
+    pub(crate) message: Message,
+    /// Will Delay Interval in seconds.
+    pub(crate) delay: u32,
+    /// Message Expiry Interval in seconds.
+    pub(crate) expiry: Option<u32>,
+}
+
+/// Retained messages for one subscription, found one by one as the client takes them.
+#[derive(Clone, Debug)]
+pub(crate) struct RetainedPull {
+    pub(crate) filter: Box<str>,
+    pub(crate) qos: QoS,
+    pub(crate) dollar: bool,
+    pub(crate) id: Option<NonZeroU32>,
+    /// What was stored later comes as an ordinary message.
+    pub(crate) until: Serial,
+    /// The topic of the last one that was sent.
+    pub(crate) after: Option<Box<str>>,
+}
+
+impl Session {
+    pub(crate) fn new(client_id: Arc<str>) -> Self {
+        Self {
+            client_id,
+            conn: None,
+            expiry: 0,
+            filters: SmallMap::Empty,
+            queue: Queue::default(),
+            in_flight: InFlight::default(),
+            received: SmallMap::Empty,
+            rare: None,
+            expires_at: None,
+            armed: Armed::default(),
+        }
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) fn has_retained_pulls(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.retained.is_empty())
+    }
+
+    pub(crate) fn will_at(&self) -> Option<Instant> {
+        self.rare.as_ref().and_then(|rare| rare.will_at)
+    }
+
+    pub(crate) fn take_will(&mut self) -> Option<Will> {
+        let rare = self.rare.as_mut()?;
+        rare.will_at = None;
+        rare.will.take()
+    }
+
+    /// Frees the box of rare things when nothing is in it.
+    pub(crate) fn tidy(&mut self) {
+        if self
+            .rare
+            .as_ref()
+            .is_some_and(|r| r.will.is_none() && r.will_at.is_none() && r.retained.is_empty())
+        {
+            self.rare = None;
+        }
+    }
+
+    /// Another link, or none: what belonged to the old one is gone, the rest is the session.
+    pub(crate) fn unbind(&mut self) {
+        self.conn = None;
+        self.in_flight.reset();
+        self.received.retain(|_, stage| {
+            let keep = stage.outlives_link();
+            if keep {
+                // The PUBREC may be lost with the link: a repeat of the PUBLISH is answered by another one.
+                *stage = stage.on_answered(false).unwrap_or(*stage);
+            }
+            keep
+        });
+    }
+}

@@ -1,0 +1,164 @@
+//! Messages that wait for one session: bounded by count and bytes.
+
+use alloc::collections::VecDeque;
+
+use mqtt_proto::QoS;
+
+use crate::server::{
+    Delivery, DropPolicy,
+    message::Message,
+    route::{GroupFilter, Match, SubscriptionIds},
+};
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) message: Message,
+    pub(crate) ids: SubscriptionIds,
+    /// The shared subscription it comes from.
+    pub(crate) group: Option<GroupFilter>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Its place among all that ever waited here.
+    place: u64,
+}
+
+impl Waiting {
+    pub(crate) fn new(message: Message, found: Match) -> Self {
+        Self {
+            // 5/MQTT-3.8.4-8, 3.1.1/MQTT-3.8.4-6
+            qos: found.qos.min(message.qos()),
+            // 5/MQTT-3.3.1-12, 5/MQTT-3.3.1-13, 3.1.1/MQTT-3.3.1-9
+            retain: message.retain() && found.retain_as_published,
+            ids: found.ids,
+            group: found.group,
+            message,
+            place: 0,
+        }
+    }
+
+    pub(crate) fn retained(message: Message, qos: QoS, ids: SubscriptionIds) -> Self {
+        // 5/MQTT-3.3.1-9, 3.1.1/MQTT-3.3.1-8
+        Self {
+            qos: qos.min(message.qos()),
+            retain: true,
+            ids,
+            group: None,
+            message,
+            place: 0,
+        }
+    }
+
+    pub(crate) fn into_delivery(self) -> Delivery {
+        Delivery {
+            message: self.message,
+            ids: self.ids,
+            packet_id: None,
+            qos: self.qos,
+            retain: self.retain,
+            dup: false,
+        }
+    }
+}
+
+/// What became of a message that was to be queued.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Queued {
+    /// It waits.
+    Waits,
+    /// It waits, and these many older ones were dropped for it.
+    Displaced(u64),
+    /// It was dropped.
+    Dropped,
+    /// It was dropped, and its client is to be disconnected.
+    Disconnect,
+}
+
+/// Two rows, because a full window holds back QoS 1 and 2 only (`5/MQTT-4.9.0-3`); they are sent in the order of
+/// arrival while the window has room.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Queue {
+    qos_0: VecDeque<Waiting>,
+    above: VecDeque<Waiting>,
+    bytes: usize,
+    places: u64,
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.qos_0.len() + self.above.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.qos_0.is_empty() && self.above.is_empty()
+    }
+
+    pub(crate) fn has_room(&self, max_count: usize, max_bytes: usize, bytes: usize) -> bool {
+        self.len() < max_count && self.bytes.saturating_add(bytes) <= max_bytes
+    }
+
+    pub(crate) fn push(&mut self, mut waiting: Waiting, max: (usize, usize), policy: DropPolicy) -> Queued {
+        let size = waiting.message.size();
+        let mut displaced = 0;
+        while !self.has_room(max.0, max.1, size) {
+            match policy {
+                DropPolicy::Newest => return Queued::Dropped,
+                DropPolicy::Disconnect => return Queued::Disconnect,
+                DropPolicy::Oldest => {
+                    // What could never fit must not empty the queue.
+                    if size > max.1 || self.pop(true).is_none() {
+                        return Queued::Dropped;
+                    }
+                    displaced += 1;
+                }
+            }
+        }
+        waiting.place = self.places;
+        self.places = self.places.wrapping_add(1);
+        self.bytes += size;
+        if waiting.qos == QoS::AtMostOnce {
+            self.qos_0.push_back(waiting)
+        } else {
+            self.above.push_back(waiting)
+        }
+        if displaced > 0 {
+            Queued::Displaced(displaced)
+        } else {
+            Queued::Waits
+        }
+    }
+
+    /// The message that is next, if the window has room for it.
+    pub(crate) fn pop(&mut self, window_has_room: bool) -> Option<Waiting> {
+        let above_first = match (self.qos_0.front(), self.above.front()) {
+            (Some(low), Some(above)) => window_has_room && above.place < low.place,
+            (None, Some(_)) => window_has_room,
+            (Some(_) | None, None) => false,
+        };
+        let waiting = if above_first {
+            self.above.pop_front()
+        } else {
+            self.qos_0.pop_front()
+        }?;
+        self.bytes = self.bytes.saturating_sub(waiting.message.size());
+        Some(waiting)
+    }
+
+    /// Drops what is of QoS 0; says how many they were.
+    pub(crate) fn drop_qos_0(&mut self) -> u64 {
+        let dropped = core::mem::take(&mut self.qos_0);
+        self.bytes = self
+            .bytes
+            .saturating_sub(dropped.iter().map(|w| w.message.size()).sum());
+        dropped.len() as u64
+    }
+
+    /// Gives memory back that is not needed now.
+    pub(crate) fn shrink(&mut self) {
+        for row in [&mut self.qos_0, &mut self.above] {
+            if row.is_empty() {
+                *row = VecDeque::new();
+            }
+        }
+    }
+}
