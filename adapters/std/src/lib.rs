@@ -1,1 +1,9 @@
-//! MQTT client on blocking std sockets and threads
+//! MQTT client on blocking std sockets and threads, and the [`Clock`] that other adapters reuse.
+#![allow(
+    clippy::disallowed_types,
+    reason = "this is the adapter that knows the computer's clock"
+)]
+
+mod clock;
+
+pub use clock::Clock;
