@@ -38,8 +38,12 @@ extern crate alloc;
 #[cfg(any(test, feature = "arbitrary", feature = "proptest"))]
 extern crate std;
 
+#[cfg(any(feature = "proptest", feature = "arbitrary"))]
+mod any;
 mod error;
 pub mod notation;
+#[cfg(feature = "bytes")]
+mod owned;
 pub mod packet;
 mod packet_id;
 mod packet_type;
@@ -48,11 +52,17 @@ mod qos;
 mod reason;
 mod rules;
 pub mod statement;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod topic;
 mod version;
 mod wire;
 
+#[cfg(any(feature = "proptest", feature = "arbitrary"))]
+pub use any::AnyPacket;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
+#[cfg(feature = "bytes")]
+pub use owned::OwnedPacket;
 pub use packet::Packet;
 pub use packet_id::PacketId;
 pub use packet_type::PacketType;
@@ -63,3 +73,22 @@ pub use statement::Statement;
 pub use topic::{TopicError, TopicErrorKind, TopicFilter, TopicName};
 pub use version::{Sender, Version};
 pub use wire::{Frame, MAX_REMAINING_LENGTH, frame_len};
+
+// Errors are small, and everything can go to another thread.
+const _: () = {
+    assert!(size_of::<DecodeError>() <= 16);
+    assert!(size_of::<Option<Statement>>() == 2);
+    assert!(size_of::<Properties<'_>>() <= 4 * size_of::<usize>());
+    assert!(size_of::<Packet<'_>>() <= 32 * size_of::<usize>());
+};
+const fn thread_safe<T: Send + Sync + Unpin>() {}
+const _: () = {
+    thread_safe::<Packet<'_>>();
+    thread_safe::<DecodeError>();
+    thread_safe::<EncodeError>();
+    thread_safe::<packet::HeadStatus<'_>>();
+    thread_safe::<property::Iter<'_>>();
+    thread_safe::<packet::SubscriptionsIter<'_>>();
+    thread_safe::<packet::FiltersIter<'_>>();
+    thread_safe::<topic::Pattern<'_>>();
+};

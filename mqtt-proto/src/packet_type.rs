@@ -7,6 +7,7 @@ use crate::{Sender, Version};
 /// The type of a control packet, with its number on the wire.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
 #[repr(u8)]
 pub enum PacketType {

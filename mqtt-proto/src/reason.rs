@@ -7,6 +7,7 @@ use crate::{PacketType, Sender};
 /// A reason code. Any byte is one: a decoder refuses what the packet's table does not hold.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ReasonCode(pub u8);
 
 impl ReasonCode {

@@ -32,6 +32,8 @@ pub struct Subscription<'a> {
 
 /// The options of a subscription (3.8.3.1); in 3.x all but `qos` must have their default.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SubscriptionOptions {
     /// Highest QoS at which messages are wanted.
     pub qos: QoS,
@@ -96,6 +98,8 @@ impl SubscriptionOptions {
 
 /// Which retained messages a subscription brings (3.8.3.1).
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standard")]
 #[repr(u8)]
 pub enum RetainHandling {

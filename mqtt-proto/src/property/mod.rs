@@ -74,6 +74,7 @@ pub enum Property<'a> {
 /// The identifier of a property on the wire.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standard")]
 #[repr(u8)]
 pub enum PropertyId {
