@@ -42,7 +42,21 @@ impl<S: Storage> Client<S> {
     /// breaks a rule is the event [`Closed`](super::Closed).
     pub fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Handled<'b> {
         self.advance(now);
+        let handled = self.take_input(rx);
+        if handled.event.is_some() {
+            return handled;
+        }
+        // Deadlines come after what was received: bytes that waited in a buffer while the caller was busy are a sign of
+        // life, and may hold the very answer that is missed.
         self.handle_deadlines();
+        Handled {
+            consumed: handled.consumed,
+            event: self.owed_event(),
+        }
+    }
+
+    /// The first event of these bytes, after those that are owed.
+    fn take_input<'b>(&mut self, rx: &'b [u8]) -> Handled<'b> {
         let mut consumed = 0;
         loop {
             if let Some(event) = self.owed_event() {

@@ -49,7 +49,11 @@ impl<S: Storage> Client<S> {
             Link::Connecting(connection) => Some((connection.connect_deadline, Due::ConnAck)),
             Link::Connected(connection) => match connection.ping {
                 Ping::Owed => None,
-                Ping::Sent(at) if !connection.paused => Some((at + self.config.ping_timeout, Due::PingResp)),
+                // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
+                Ping::Sent(at) if !connection.paused => {
+                    let heard = at.max(connection.last_received);
+                    Some((heard + self.config.ping_timeout, Due::PingResp))
+                }
                 Ping::Sent(_) => None,
                 Ping::None => connection.ping_due().map(|at| (at, Due::KeepAlive)),
             },

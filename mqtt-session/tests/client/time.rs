@@ -155,3 +155,32 @@ fn an_event_that_waits_is_a_deadline_that_is_now() {
     peer.events();
     assert_eq!(peer.client.poll_timeout(), None);
 }
+
+/// Whoever was busy for long finds the answer in the buffer, not the deadline.
+#[test]
+fn an_answer_that_waited_in_a_buffer_is_not_late() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(10));
+    peer.events();
+    assert_eq!(peer.sent(), ["PINGREQ"]);
+    peer.wait(Duration::from_secs(3600));
+    peer.send_bytes(&[0xD0, 0]);
+    assert!(peer.events().is_empty());
+    assert!(peer.client.is_connected());
+}
+
+/// While messages come, the answer may be behind them.
+#[test]
+fn a_server_that_sends_messages_is_alive_before_its_pingresp() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(10));
+    peer.events();
+    assert_eq!(peer.sent(), ["PINGREQ"]);
+    for _ in 0..5 {
+        peer.wait(Duration::from_secs(15));
+        peer.send_bytes(&[0x30, 4, 0, 1, b't', 0]);
+        assert_eq!(peer.events().len(), 1);
+    }
+    peer.wait(Config::DEFAULT.ping_timeout);
+    assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
