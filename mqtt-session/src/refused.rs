@@ -46,6 +46,8 @@ pub enum Unsupported {
     TopicAlias,
     /// Enhanced authentication (5.0, 4.12).
     EnhancedAuthentication,
+    /// Payloads that the caller keeps, where whoever drives the machine has no way to get at them.
+    ExternalPayload,
 }
 
 impl Refused {
@@ -82,6 +84,7 @@ impl fmt::Display for Unsupported {
             Self::SharedSubscription => "shared subscriptions",
             Self::TopicAlias => "this topic alias",
             Self::EnhancedAuthentication => "enhanced authentication",
+            Self::ExternalPayload => "external payloads",
         })
     }
 }
@@ -108,6 +111,13 @@ pub struct NotTaken<T> {
     pub given: T,
     /// Why it was not taken.
     pub why: Refused,
+}
+
+impl<T> NotTaken<T> {
+    /// This was not taken, for this reason.
+    pub const fn new(given: T, why: Refused) -> Self {
+        Self { given, why }
+    }
 }
 
 impl<T> fmt::Display for NotTaken<T> {

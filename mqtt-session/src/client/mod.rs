@@ -22,6 +22,7 @@
 //! | `publish`, `requests` | commands |
 //! | `output` | which packet comes next, and what its being written means |
 //! | `timing` | deadlines |
+//! | `owned` | events with bytes of their own |
 
 mod answers;
 mod arrivals;
@@ -31,6 +32,8 @@ mod event;
 mod input;
 mod link;
 mod output;
+#[cfg(feature = "bytes")]
+mod owned;
 mod publish;
 mod requests;
 mod timing;
@@ -39,6 +42,8 @@ pub use arrivals::Ack;
 pub use config::{Acknowledge, Config, Offline, OnSessionLost, UnknownSession};
 pub use event::{AbortReason, Closed, ClosedBy, Connected, Event, Found, Message, Outcome};
 pub use input::Handled;
+#[cfg(feature = "bytes")]
+pub use owned::{OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedOutcome, OwnedProperties};
 pub use publish::Publish;
 
 /// What [`Client::connect`] is told: the CONNECT packet itself. Borrowed at each connect and never kept.

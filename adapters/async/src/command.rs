@@ -1,0 +1,131 @@
+//! Commands on their way from a handle to the task.
+//!
+//! A command travels as the bytes of its packet in 5.0, which can say everything that the others can: so topics,
+//! filters and properties need no owned forms, and what no packet can say is refused before it is sent.
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+use mqtt_proto::{
+    EncodeError, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, Version,
+    packet::{Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions, Unsubscribe},
+};
+use mqtt_session::{AckToken, Publish, Refused, Token, client::Ack, storage::Storage};
+
+use crate::{Client, Link, Timer, operation::End};
+
+/// What a handle asks for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// An encoded head, and its payload.
+    Publish(Box<[u8]>, Bytes, oneshot::Sender<End>),
+    /// An encoded SUBSCRIBE or UNSUBSCRIBE.
+    Request(Box<[u8]>, oneshot::Sender<End>),
+    Ping(oneshot::Sender<End>),
+    Acknowledge(AckToken, ReasonCode),
+    Disconnect,
+}
+
+/// The packet id is given by the machine; until then any stands for it.
+const ANY: PacketId = PacketId::MIN;
+
+impl Command {
+    pub(crate) fn publish(
+        message: &Publish<'_>,
+        payload: Bytes,
+        reply: oneshot::Sender<End>,
+    ) -> Result<Self, Refused> {
+        let len = u32::try_from(payload.len()).map_err(|_| Refused::TooLarge)?;
+        let head = PublishHead {
+            dup: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            packet_id: (message.qos > QoS::AtMostOnce).then_some(ANY),
+            properties: message.properties,
+        };
+        let mut bytes = vec![0; head.encoded_len(Version::V5, len)?];
+        head.encode(Version::V5, len, &mut bytes)?;
+        Ok(Self::Publish(bytes.into(), payload, reply))
+    }
+
+    pub(crate) fn subscribe(
+        filters: &[Subscription<'_>],
+        properties: Properties<'_>,
+        reply: oneshot::Sender<End>,
+    ) -> Result<Self, Refused> {
+        let filters = Subscriptions::new(filters);
+        let packet = Packet::Subscribe(Subscribe { packet_id: ANY, properties, filters });
+        Ok(Self::Request(encode(&packet)?, reply))
+    }
+
+    pub(crate) fn unsubscribe(
+        filters: &[TopicFilter<'_>],
+        properties: Properties<'_>,
+        reply: oneshot::Sender<End>,
+    ) -> Result<Self, Refused> {
+        let filters = Filters::new(filters);
+        let packet = Packet::Unsubscribe(Unsubscribe { packet_id: ANY, properties, filters });
+        Ok(Self::Request(encode(&packet)?, reply))
+    }
+
+    /// Does it.
+    pub(crate) fn apply<L: Link, T: Timer, S: Storage>(self, client: &mut Client<L, T, S>) {
+        match self {
+            Self::Publish(head, payload, reply) => {
+                let begun = publish(client, &head, payload);
+                client.operations.begin(begun, reply);
+            }
+            Self::Request(packet, reply) => {
+                let begun = request(client, &packet);
+                client.operations.begin(begun, reply);
+            }
+            Self::Ping(reply) => {
+                let begun = client.ping();
+                client.operations.begin(begun, reply);
+            }
+            Self::Acknowledge(token, code) => {
+                // Refused only for a code that this connection does not know. The message must be answered all the same,
+                // or those behind it would wait for ever.
+                if let Err(not_taken) = client.acknowledge(token, &Ack::new(code)) {
+                    let _ = client.acknowledge(not_taken.given, &Ack::SUCCESS);
+                }
+            }
+            // Without a connection, what was asked for is so already.
+            Self::Disconnect => drop(client.disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))),
+        }
+    }
+}
+
+fn encode(packet: &Packet<'_>) -> Result<Box<[u8]>, EncodeError> {
+    let mut bytes = vec![0; packet.encoded_len(Version::V5)?];
+    packet.encode(Version::V5, &mut bytes)?;
+    Ok(bytes.into())
+}
+
+fn publish<L: Link, T: Timer, S: Storage>(
+    client: &mut Client<L, T, S>,
+    head: &[u8],
+    payload: Bytes,
+) -> Result<Token, Refused> {
+    let Ok(HeadStatus::Head { head, .. }) = PublishHead::decode(Version::V5, Sender::Client, head) else {
+        return Err(Refused::TooLarge);
+    };
+    let mut message = Publish::new(head.topic, head.qos);
+    message.retain = head.retain;
+    message.properties = head.properties;
+    client.publish(&message, payload).map_err(|not_taken| not_taken.why)
+}
+
+fn request<L: Link, T: Timer, S: Storage>(client: &mut Client<L, T, S>, bytes: &[u8]) -> Result<Token, Refused> {
+    match Packet::decode(Version::V5, Sender::Client, bytes) {
+        Ok(Packet::Subscribe(subscribe)) => {
+            let filters: Vec<_> = subscribe.filters.iter().collect();
+            client.subscribe(&filters, subscribe.properties)
+        }
+        Ok(Packet::Unsubscribe(unsubscribe)) => {
+            let filters: Vec<_> = unsubscribe.filters.iter().collect();
+            client.unsubscribe(&filters, unsubscribe.properties)
+        }
+        _ => Err(Refused::TooLarge),
+    }
+}

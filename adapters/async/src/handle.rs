@@ -1,0 +1,170 @@
+//! What the rest of a program holds of a client that has a task of its own.
+
+use core::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_channel::{Sender, TrySendError};
+use bytes::Bytes;
+use futures_channel::{mpsc, oneshot};
+use futures_core::Stream;
+use mqtt_proto::{Properties, ReasonCode, TopicFilter, packet::Subscription};
+use mqtt_session::{AckToken, Publish, Refused, client::OwnedEvent};
+
+use crate::{Operation, command::Command, operation::End};
+
+/// Commands for a client that has a task of its own; as many copies as wanted.
+///
+/// The methods wait for room in the channel of commands, which the task empties also while nobody takes the
+/// [`Events`]: a program may publish from the task that takes them. Each gives an [`Operation`], which
+/// ends with the answer. When the last handle is dropped, the task ends the connection in order.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) commands: Sender<Command>,
+}
+
+/// Why a command was not passed on.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandleError {
+    /// The task has ended.
+    Stopped,
+    /// The channel of commands is full.
+    Full,
+    /// No packet may look like this.
+    Refused(Refused),
+}
+
+impl Handle {
+    /// Publishes a message. The operation ends when a QoS 0 message was written, and when the server has a message of
+    /// QoS 1 or 2.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`], or [`HandleError::Refused`] if no PUBLISH may look like this.
+    pub async fn publish(
+        &self,
+        message: &Publish<'_>,
+        payload: impl Into<Bytes>,
+    ) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        self.send(Command::publish(message, payload.into(), reply)?, end).await
+    }
+
+    /// Publishes a message if the channel of commands has room.
+    ///
+    /// # Errors
+    /// Also [`HandleError::Full`].
+    pub fn try_publish(
+        &self,
+        message: &Publish<'_>,
+        payload: impl Into<Bytes>,
+    ) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        match self.commands.try_send(Command::publish(message, payload.into(), reply)?) {
+            Ok(()) => Ok(Operation(end)),
+            Err(TrySendError::Full(_)) => Err(HandleError::Full),
+            Err(TrySendError::Closed(_)) => Err(HandleError::Stopped),
+        }
+    }
+
+    /// Asks for subscriptions.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`], or [`HandleError::Refused`] if no SUBSCRIBE may look like this.
+    pub async fn subscribe(
+        &self,
+        filters: &[Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        self.send(Command::subscribe(filters, properties, reply)?, end).await
+    }
+
+    /// Gives subscriptions up.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`], or [`HandleError::Refused`] if no UNSUBSCRIBE may look like this.
+    pub async fn unsubscribe(
+        &self,
+        filters: &[TopicFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        self.send(Command::unsubscribe(filters, properties, reply)?, end).await
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn ping(&self) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        self.send(Command::Ping(reply), end).await
+    }
+
+    /// Answers a message of QoS 1 or 2 in manual mode. In 3.x, which has no codes, any code means success.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn acknowledge(&self, ack: AckToken, code: ReasonCode) -> Result<(), HandleError> {
+        self.commands.send(Command::Acknowledge(ack, code)).await.map_err(|_| HandleError::Stopped)
+    }
+
+    /// Ends the connection in order, without waiting for what is under way: wait for its operations before. The
+    /// events end with [`OwnedEvent::Closed`].
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn disconnect(&self) -> Result<(), HandleError> {
+        self.commands.send(Command::Disconnect).await.map_err(|_| HandleError::Stopped)
+    }
+
+    async fn send(&self, command: Command, end: oneshot::Receiver<End>) -> Result<Operation, HandleError> {
+        match self.commands.send(command).await {
+            Ok(()) => Ok(Operation(end)),
+            Err(_) => Err(HandleError::Stopped),
+        }
+    }
+}
+
+impl From<Refused> for HandleError {
+    fn from(why: Refused) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl fmt::Display for HandleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("the client's task has ended"),
+            Self::Full => f.write_str("too many commands are waiting"),
+            Self::Refused(why) => why.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for HandleError {}
+
+/// What happens to a client that has a task of its own: everything but the ends of its [`Operation`]s.
+///
+/// While nobody takes events and their channel is full, the client reads no more from its transport; it writes and
+/// takes commands as before. If this is dropped, events are thrown away.
+#[derive(Debug)]
+pub struct Events(pub(crate) mpsc::Receiver<OwnedEvent>);
+
+impl Events {
+    /// The next event; `None` when the task has ended. May be dropped at any time, and nothing is lost.
+    pub async fn next(&mut self) -> Option<OwnedEvent> {
+        core::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = OwnedEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OwnedEvent>> {
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll_next(cx)))
+    }
+}

@@ -1,0 +1,27 @@
+//! What the asynchronous MQTT adapters share.
+//!
+//! Everything here is written over [`Link`], [`Timer`] and [`Accept`], which say in terms of `core::task` what a
+//! runtime has to offer. An adapter implements the three for the types of its runtime, and that is all of it.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `link` | what a runtime has to offer |
+//! | `client` | the inline form: `client.next().await` drives everything |
+//! | `outgoing` | from the machine to the link |
+//! | `task`, `handle`, `command`, `operation` | the spawned form |
+//! | `server` | one future for a broker and all its connections |
+#![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
+
+mod client;
+mod command;
+mod handle;
+mod link;
+mod operation;
+mod outgoing;
+mod task;
+
+pub use client::Client;
+pub use handle::{Events, Handle, HandleError};
+pub use link::{Accept, Link, Timer};
+pub use operation::{Operation, OperationError};
+pub use task::TaskConfig;
