@@ -13,8 +13,8 @@ use mqtt_proto::{
     packet::{Disconnect, Subscription},
 };
 use mqtt_session::{
-    AckToken, Config, ConnectOptions, Event, Instant, NotTaken, Payload, Publish, ReceiveBuffer, Refused, Token,
-    Unsupported,
+    AckToken, Config, ConnectOptions, Event, Instant, NotTaken, Payload, Publish, ReceiveBuffer, Refused,
+    Token, Unsupported,
     client::{Ack, Client as Machine, Found},
     storage::{Heap, Storage},
 };
@@ -168,9 +168,10 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         payload: impl Into<Payload<'p>>,
     ) -> Result<Token, NotTaken<Payload<'p>>> {
         match payload.into() {
-            given @ Payload::External(_) => {
-                Err(NotTaken::new(given, Refused::Unsupported(Unsupported::ExternalPayload)))
-            }
+            given @ Payload::External(_) => Err(NotTaken::new(
+                given,
+                Refused::Unsupported(Unsupported::ExternalPayload),
+            )),
             payload => self.machine.publish(self.clock.now(), message, payload),
         }
     }
@@ -260,7 +261,10 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
                 }
             }
             if self.link.is_none() {
-                return Poll::Ready(Err(self.error.take().unwrap_or_else(|| io::ErrorKind::NotConnected.into())));
+                return Poll::Ready(Err(self
+                    .error
+                    .take()
+                    .unwrap_or_else(|| io::ErrorKind::NotConnected.into())));
             }
             // All three are polled, whatever the others do: that is what wakes this task for each of them.
             let written = self.write(cx);
@@ -295,7 +299,9 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         self.looked = self.clock.now();
         let mut happened = false;
         for _ in 0..WRITES {
-            let (Some(link), None) = (&mut self.link, &self.write_error) else { break };
+            let (Some(link), None) = (&mut self.link, &self.write_error) else {
+                break;
+            };
             match self.tx.poll_write(cx, self.looked, &mut self.machine, link) {
                 Poll::Ready(Ok(true)) => happened = true,
                 Poll::Ready(Ok(false)) | Poll::Pending => break,
@@ -311,8 +317,16 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// Reads once. `true`: something has happened.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(link) = &mut self.link else { return false };
-        let room = if self.reading && self.machine.wants_input() { self.rx.spare() } else { &mut [] };
-        let read = if room.is_empty() { Poll::Pending } else { link.poll_read(cx, room) };
+        let room = if self.reading && self.machine.wants_input() {
+            self.rx.spare()
+        } else {
+            &mut []
+        };
+        let read = if room.is_empty() {
+            Poll::Pending
+        } else {
+            link.poll_read(cx, room)
+        };
         match read {
             Poll::Ready(Ok(0)) => {
                 self.lost(Some(io::ErrorKind::UnexpectedEof.into()));
@@ -338,9 +352,16 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// Waits for what is due. `true`: something is.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.clock.now();
-        if self.drain_by.is_some_and(|by| by <= now || self.machine.is_idle()) {
+        if self
+            .drain_by
+            .is_some_and(|by| by <= now || self.machine.is_idle())
+        {
             self.drain_by = None;
-            if self.disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION)).is_err() && self.end_by.is_none() {
+            if self
+                .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
+                .is_err()
+                && self.end_by.is_none()
+            {
                 self.lost(None);
             }
             return true;
@@ -349,7 +370,10 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
             self.lost(Some(io::ErrorKind::TimedOut.into()));
             return true;
         }
-        let next = [self.machine.poll_timeout(), self.end_by, self.drain_by].into_iter().flatten().min();
+        let next = [self.machine.poll_timeout(), self.end_by, self.drain_by]
+            .into_iter()
+            .flatten()
+            .min();
         next.is_some_and(|at| at <= now || self.timer.poll_until(cx, self.clock.deadline(at)).is_ready())
     }
 

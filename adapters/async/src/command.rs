@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use mqtt_proto::{
     EncodeError, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, Version,
-    packet::{Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions, Unsubscribe},
+    packet::{
+        Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions, Unsubscribe,
+    },
 };
 use mqtt_session::{AckToken, Publish, Refused, Token, client::Ack, storage::Storage};
 
@@ -54,7 +56,11 @@ impl Command {
         reply: oneshot::Sender<End>,
     ) -> Result<Self, Refused> {
         let filters = Subscriptions::new(filters);
-        let packet = Packet::Subscribe(Subscribe { packet_id: ANY, properties, filters });
+        let packet = Packet::Subscribe(Subscribe {
+            packet_id: ANY,
+            properties,
+            filters,
+        });
         Ok(Self::Request(encode(&packet)?, reply))
     }
 
@@ -64,7 +70,11 @@ impl Command {
         reply: oneshot::Sender<End>,
     ) -> Result<Self, Refused> {
         let filters = Filters::new(filters);
-        let packet = Packet::Unsubscribe(Unsubscribe { packet_id: ANY, properties, filters });
+        let packet = Packet::Unsubscribe(Unsubscribe {
+            packet_id: ANY,
+            properties,
+            filters,
+        });
         Ok(Self::Request(encode(&packet)?, reply))
     }
 
@@ -113,10 +123,15 @@ fn publish<L: Link, T: Timer, S: Storage>(
     let mut message = Publish::new(head.topic, head.qos);
     message.retain = head.retain;
     message.properties = head.properties;
-    client.publish(&message, payload).map_err(|not_taken| not_taken.why)
+    client
+        .publish(&message, payload)
+        .map_err(|not_taken| not_taken.why)
 }
 
-fn request<L: Link, T: Timer, S: Storage>(client: &mut Client<L, T, S>, bytes: &[u8]) -> Result<Token, Refused> {
+fn request<L: Link, T: Timer, S: Storage>(
+    client: &mut Client<L, T, S>,
+    bytes: &[u8],
+) -> Result<Token, Refused> {
     match Packet::decode(Version::V5, Sender::Client, bytes) {
         Ok(Packet::Subscribe(subscribe)) => {
             let filters: Vec<_> = subscribe.filters.iter().collect();

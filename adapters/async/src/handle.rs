@@ -49,7 +49,8 @@ impl Handle {
         payload: impl Into<Bytes>,
     ) -> Result<Operation, HandleError> {
         let (reply, end) = oneshot::channel();
-        self.send(Command::publish(message, payload.into(), reply)?, end).await
+        self.send(Command::publish(message, payload.into(), reply)?, end)
+            .await
     }
 
     /// Publishes a message if the channel of commands has room.
@@ -62,7 +63,10 @@ impl Handle {
         payload: impl Into<Bytes>,
     ) -> Result<Operation, HandleError> {
         let (reply, end) = oneshot::channel();
-        match self.commands.try_send(Command::publish(message, payload.into(), reply)?) {
+        match self
+            .commands
+            .try_send(Command::publish(message, payload.into(), reply)?)
+        {
             Ok(()) => Ok(Operation(end)),
             Err(TrySendError::Full(_)) => Err(HandleError::Full),
             Err(TrySendError::Closed(_)) => Err(HandleError::Stopped),
@@ -79,7 +83,8 @@ impl Handle {
         properties: Properties<'_>,
     ) -> Result<Operation, HandleError> {
         let (reply, end) = oneshot::channel();
-        self.send(Command::subscribe(filters, properties, reply)?, end).await
+        self.send(Command::subscribe(filters, properties, reply)?, end)
+            .await
     }
 
     /// Gives subscriptions up.
@@ -92,7 +97,8 @@ impl Handle {
         properties: Properties<'_>,
     ) -> Result<Operation, HandleError> {
         let (reply, end) = oneshot::channel();
-        self.send(Command::unsubscribe(filters, properties, reply)?, end).await
+        self.send(Command::unsubscribe(filters, properties, reply)?, end)
+            .await
     }
 
     /// Asks for a sign of life.
@@ -109,7 +115,10 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Stopped`].
     pub async fn acknowledge(&self, ack: AckToken, code: ReasonCode) -> Result<(), HandleError> {
-        self.commands.send(Command::Acknowledge(ack, code)).await.map_err(|_| HandleError::Stopped)
+        self.commands
+            .send(Command::Acknowledge(ack, code))
+            .await
+            .map_err(|_| HandleError::Stopped)
     }
 
     /// Ends the connection in order, without waiting for what is under way: wait for its operations before. The
@@ -118,7 +127,10 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Stopped`].
     pub async fn disconnect(&self) -> Result<(), HandleError> {
-        self.commands.send(Command::Disconnect).await.map_err(|_| HandleError::Stopped)
+        self.commands
+            .send(Command::Disconnect)
+            .await
+            .map_err(|_| HandleError::Stopped)
     }
 
     async fn send(&self, command: Command, end: oneshot::Receiver<End>) -> Result<Operation, HandleError> {

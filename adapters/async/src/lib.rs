@@ -10,6 +10,7 @@
 //! | `outgoing` | from the machine to the link |
 //! | `task`, `handle`, `command`, `operation` | the spawned form |
 //! | `server` | one future for a broker and all its connections |
+//! | `ready` | which of them were woken |
 #![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
 
 mod client;
@@ -18,10 +19,13 @@ mod handle;
 mod link;
 mod operation;
 mod outgoing;
+mod ready;
+mod server;
 mod task;
 
 pub use client::Client;
 pub use handle::{Events, Handle, HandleError};
 pub use link::{Accept, Link, Timer};
 pub use operation::{Operation, OperationError};
+pub use server::{Server, ServerStop};
 pub use task::TaskConfig;

@@ -40,7 +40,9 @@ impl Future for Operation {
     type Output = Result<OwnedOutcome, OperationError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|end| end.unwrap_or(Err(OperationError::Stopped)))
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|end| end.unwrap_or(Err(OperationError::Stopped)))
     }
 }
 

@@ -21,7 +21,12 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new() -> Self {
-        Self { gathered: vec![0; GATHER].into(), start: 0, end: 0, unflushed: false }
+        Self {
+            gathered: vec![0; GATHER].into(),
+            start: 0,
+            end: 0,
+            unflushed: false,
+        }
     }
 
     /// The link is gone, and what it did not take with it.
@@ -56,7 +61,10 @@ impl Outgoing {
         };
         let Body::Bytes(body) = transmit.body else {
             // `Client::publish` takes no such payload.
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::Unsupported, "external payload")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "external payload",
+            )));
         };
         let parts = [IoSlice::new(transmit.head), IoSlice::new(body)];
         let written = ready!(link.poll_write_vectored(cx, &parts))?;
@@ -67,5 +75,9 @@ impl Outgoing {
 }
 
 fn some(written: usize) -> io::Result<usize> {
-    if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
+    if written == 0 {
+        Err(io::ErrorKind::WriteZero.into())
+    } else {
+        Ok(written)
+    }
 }

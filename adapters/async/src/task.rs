@@ -33,7 +33,11 @@ pub struct TaskConfig {
 
 impl TaskConfig {
     /// The defaults.
-    pub const DEFAULT: Self = Self { commands: 64, events: 64, drain: Duration::from_secs(10) };
+    pub const DEFAULT: Self = Self {
+        commands: 64,
+        events: 64,
+        drain: Duration::from_secs(10),
+    };
 }
 
 impl Default for TaskConfig {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mqtt_proto::{PacketId, PacketType, Properties, QoS, ReasonCode, Statement, property::PropertyPlace};
 
 use super::{AbortReason, Closed, ClosedBy, Connected, Event, Message, Outcome};
-use crate::{AckToken, Token};
+use crate::{AckToken, Token, flow::Cause};
 
 /// An [`Event`] with bytes of its own.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,8 +120,8 @@ pub struct OwnedClosed {
     pub code: Option<ReasonCode>,
     /// The statement that the server broke, if it did.
     pub statement: Option<Statement>,
-    /// In words.
-    pub text: &'static str,
+    /// Why.
+    pub cause: Cause,
     /// The properties of the server's CONNACK or DISCONNECT.
     pub properties: OwnedProperties,
 }
@@ -158,10 +158,10 @@ impl From<Event<'_>> for OwnedEvent {
             }
             Event::Completed { token, outcome } => Self::Completed { token, outcome: outcome.into() },
             Event::Aborted { token, why } => Self::Aborted { token, why },
-            Event::Closed(Closed { by, refused, code, statement, text, properties }) => {
+            Event::Closed(Closed { by, refused, code, statement, cause, properties }) => {
                 let packet = if refused { PacketType::ConnAck } else { PacketType::Disconnect };
                 let properties = OwnedProperties::new(packet, properties);
-                Self::Closed(OwnedClosed { by, refused, code, statement, text, properties })
+                Self::Closed(OwnedClosed { by, refused, code, statement, cause, properties })
             }
         }
     }
