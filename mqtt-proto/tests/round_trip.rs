@@ -1,5 +1,8 @@
 //! What is valid comes through the codec as it was; what is not is refused without a panic.
-#![allow(clippy::wildcard_enum_match_arm, reason = "the types that have no second dress")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the types that have no second dress"
+)]
 
 use mqtt_proto::{
     AnyPacket, EncodeErrorKind, Frame, Packet, PacketType, Properties, Sender, Version, frame_len,
