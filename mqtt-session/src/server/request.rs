@@ -164,11 +164,14 @@ impl Delivery {
             .saturating_add(ids)
     }
 
-    /// Bytes of the PUBLISH; `None` if no packet can hold it.
+    /// Bytes of the PUBLISH, also before it has its packet id; `None` if no packet can hold it.
     pub(crate) fn encoded_len(&self, version: Version, now: Instant) -> Option<usize> {
         let payload_len = self.payload_len()?;
+        let packet_id = (self.qos != QoS::AtMostOnce).then_some(PacketId::MIN);
         let head_len = self
-            .with_head(version, now, |head| head.encoded_len(version, payload_len))
+            .with_head(version, now, |head| {
+                PublishHead { packet_id, ..*head }.encoded_len(version, payload_len)
+            })
             .ok()?;
         head_len.checked_add(self.message.payload().len())
     }

@@ -6,17 +6,12 @@
 use alloc::collections::{BTreeMap, btree_map};
 use core::{borrow::Borrow, mem};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum SmallMap<K, V> {
+    #[default]
     Empty,
     One(K, V),
     Many(BTreeMap<K, V>),
-}
-
-impl<K, V> Default for SmallMap<K, V> {
-    fn default() -> Self {
-        Self::Empty
-    }
 }
 
 impl<K: Ord, V> SmallMap<K, V> {

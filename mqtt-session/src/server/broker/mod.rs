@@ -152,14 +152,15 @@ impl Broker {
     pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
         let now = self.clock(now);
         if let Some(phase) = self.link(conn).map(|link| link.phase) {
-            match request {
-                Request::Lost => self.lost(now, conn),
-                request => match phase {
+            if matches!(request, Request::Lost) {
+                self.lost(now, conn);
+            } else {
+                match phase {
                     Phase::Fresh => self.fresh_request(now, conn, request),
                     Phase::Open => self.open_request(now, conn, request),
                     // 5/MQTT-3.1.4-6, 3.1.1/MQTT-3.1.4-5; 3.14.4: what comes behind the end has no effect.
                     Phase::Over => {}
-                },
+                }
             }
         }
         self.settle(now);

@@ -278,7 +278,7 @@ impl Accepted {
             Some(Property::ReceiveMaximum(self.receive_maximum)).filter(|_| self.receive_maximum != u16::MAX),
             match self.maximum_qos {
                 QoS::ExactlyOnce => None, // 5/MQTT-3.2.2-9
-                qos => Some(Property::MaximumQoS(qos.into())),
+                qos @ (QoS::AtMostOnce | QoS::AtLeastOnce) => Some(Property::MaximumQoS(qos.into())),
             },
             unless(self.retain_available, Property::RetainAvailable(0)),
             Some(Property::MaximumPacketSize(self.max_packet_size)),

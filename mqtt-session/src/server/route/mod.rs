@@ -111,6 +111,7 @@ pub(crate) struct Routes {
 #[derive(Clone, Debug, Default)]
 struct Subscribers {
     direct: SmallMap<SessionKey, Subscribed>,
+    #[allow(clippy::box_collection, reason = "eight bytes in each node for what few have")]
     groups: Option<Box<BTreeMap<Box<str>, Group>>>,
 }
 
@@ -148,7 +149,7 @@ impl Routes {
                     Some(group) => group.join(session, how),
                     None => groups
                         .entry(name.into())
-                        .or_insert(Group::new(name, filter))
+                        .or_insert_with(|| Group::new(name, filter))
                         .join(session, how),
                 }
             }

@@ -1,0 +1,199 @@
+use mqtt_proto::Packet;
+use mqtt_session::{
+    Body,
+    server::{
+        Peer, ServerConfig,
+        driver::{Driver, Flushed, Written},
+    },
+};
+
+use crate::net::*;
+
+/// A conversation of two clients, as bytes of the first.
+fn conversation() -> Vec<u8> {
+    let mut bytes = encode(V5, Packet::Connect(connect(V5, "a")));
+    for packet in [
+        Packet::PingReq,
+        Packet::Publish(message("t", Q0, 0, "zero")),
+        Packet::Publish(message("t", Q1, 1, "one")),
+        Packet::Publish(message("t", Q2, 2, "two")),
+        Packet::PingReq,
+    ] {
+        bytes.extend(encode(V5, packet));
+    }
+    bytes
+}
+
+#[test]
+fn reads_split_anywhere_give_the_same_answers() {
+    let bytes = conversation();
+    let run = |sizes: &mut dyn FnMut() -> usize| {
+        let mut net = Net::new();
+        let to = net.client(V311, "s");
+        net.subscribe(to, "#", Q2);
+        let end = net.open(V5);
+        let (mut from, mut have) = (0, 0);
+        while from < bytes.len() {
+            have = (have + sizes()).min(bytes.len());
+            from += net.server.handle_input(net.now, end.id, &bytes[from..have]);
+        }
+        let mut said = net.recv(end);
+        said.sort(); // Answers to pings overtake the others; all else is in one order.
+        (said, net.recv(to))
+    };
+    let whole = run(&mut || bytes.len());
+    assert_eq!((whole.0.len(), whole.1.len()), (5, 3), "{whole:?}");
+    for first in 1..bytes.len() {
+        let mut sizes = [first].into_iter();
+        assert_eq!(
+            run(&mut || sizes.next().unwrap_or(bytes.len())),
+            whole,
+            "split at {first}"
+        );
+    }
+    for size in 1..8 {
+        assert_eq!(run(&mut || size), whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn writes_split_anywhere_give_the_same_bytes() {
+    let run = |size: usize| {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.subscribe(end, "#", Q1);
+        net.send(end, Packet::PingReq);
+        net.publish(end, message("t", Q1, 1, "a rather longer payload"));
+        net.say(end, "u", "");
+        let mut bytes = Vec::new();
+        if size == 0 {
+            // Packet by packet, head and body apart, one byte at a time.
+            while let Some(transmit) = net.server.poll_transmit(net.now, end.id) {
+                let Body::Bytes(body) = transmit.body else {
+                    panic!("no external bytes here")
+                };
+                bytes.push(*transmit.head.iter().chain(body).next().unwrap());
+                net.server.handle_written(net.now, end.id, 1);
+            }
+            return bytes;
+        }
+        loop {
+            let mut out = vec![0; size];
+            let n = net.server.take_transmit(net.now, end.id, &mut out);
+            bytes.extend_from_slice(&out[..n]);
+            if n == 0 {
+                return bytes;
+            }
+        }
+    };
+    let whole = run(1_000);
+    assert_eq!(decode(V5, &whole).len(), 4);
+    for size in 0..40 {
+        assert_eq!(run(size), whole, "{size}");
+    }
+}
+
+#[test]
+fn the_same_input_and_seed_give_the_same_output() {
+    let run = |seed| {
+        let mut net = Net::with(|config| config.seed = seed);
+        let (end, said) = net.client_with(connect(V5, ""));
+        net.subscribe(end, "#", Q0);
+        net.say(end, "t", "x");
+        (said, net.recv(end))
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1).0, run(2).0);
+}
+
+/// A transport with so much room.
+fn take<'t>(taken: &'t mut Vec<u8>, room: &'t mut usize) -> impl FnMut(&[u8]) -> Written + 't {
+    move |bytes| {
+        let n = bytes.len().min(*room);
+        *room -= n;
+        taken.extend_from_slice(&bytes[..n]);
+        if n == 0 {
+            Written::WouldBlock
+        } else {
+            Written::Bytes(n)
+        }
+    }
+}
+
+#[test]
+fn a_turn_writes_once_for_each_connection_and_a_blocked_one_waits() {
+    let mut driver = Driver::new(ServerConfig::default());
+    let now = mqtt_session::Instant::from_secs(1);
+    let ends = ["a", "b"].map(|name| {
+        let c = driver.open(now, Peer::default()).unwrap();
+        assert!(driver.received(now, c, &encode(V311, Packet::Connect(connect(V311, name)))));
+        assert!(driver.received(now, c, &[0x82, 0x06, 0x00, 0x01, 0x00, 0x01, b't', 0x00]));
+        c
+    });
+    let mut dirty: Vec<_> = core::iter::from_fn(|| driver.take_dirty()).collect();
+    dirty.sort();
+    assert_eq!(dirty, ends);
+    for c in ends {
+        let mut writes = 0;
+        let flushed = driver.flush(now, c, |bytes| {
+            writes += 1;
+            assert_eq!(
+                decode(V311, bytes),
+                ["CONNACK session_present=0 code=0", "SUBACK id=1 codes=[0]"]
+            );
+            Written::Bytes(bytes.len())
+        });
+        assert_eq!((flushed, writes), (Flushed::Done, 1));
+    }
+    let payload = "x".repeat(1_000);
+    let publish = encode(V311, Packet::Publish(message("t", Q0, 0, &payload)));
+    for _ in 0..300 {
+        driver.received(now, ends[0], &publish[..10]);
+        driver.received(now, ends[0], &publish[10..]);
+    }
+    let (mut fast, mut slow) = (Vec::new(), Vec::new());
+    let mut room = [usize::MAX, 1_500];
+    let mut all: Vec<_> = core::iter::from_fn(|| driver.take_dirty()).collect();
+    while let Some(c) = all.pop() {
+        if c == ends[0] {
+            assert_eq!(driver.flush(now, c, take(&mut fast, &mut room[0])), Flushed::Done);
+        } else {
+            assert_eq!(
+                driver.flush(now, c, take(&mut slow, &mut room[1])),
+                Flushed::Blocked
+            );
+        }
+        all.extend(core::iter::from_fn(|| driver.take_dirty()));
+    }
+    assert_eq!(decode(V311, &fast).len(), 300);
+    assert_eq!(slow.len(), 1_500);
+    driver.received(now, ends[0], &publish);
+    assert_eq!(
+        driver.take_dirty(),
+        Some(ends[0]),
+        "the blocked one is not offered"
+    );
+    room[1] = usize::MAX;
+    driver.unblock(ends[1]);
+    while let Some(c) = driver.take_dirty() {
+        assert_eq!(driver.flush(now, c, take(&mut slow, &mut room[1])), Flushed::Done);
+    }
+    assert_eq!(decode(V311, &slow).len(), 301);
+    assert_eq!(driver.flush(now, ends[0], |_| Written::Dead), Flushed::Dead);
+    driver.close(now, ends[0]);
+    assert_eq!(driver.flush(now, ends[0], |_| unreachable!()), Flushed::Dead);
+}
+
+#[test]
+fn the_driver_says_when_a_connection_is_to_be_closed_after_its_last_bytes() {
+    let mut driver = Driver::new(ServerConfig::default());
+    let now = mqtt_session::Instant::from_secs(1);
+    let c = driver.open(now, Peer::default()).unwrap();
+    driver.received(now, c, &encode(V5, Packet::Connect(connect(V5, "a"))));
+    driver.received(now, c, &[0x00, 0x00]);
+    assert!(!driver.wants_input(c));
+    let (mut taken, mut room) = (Vec::new(), usize::MAX);
+    assert_eq!(driver.take_dirty(), Some(c));
+    assert_eq!(driver.flush(now, c, take(&mut taken, &mut room)), Flushed::Dead);
+    assert_eq!(decode(V5, &taken)[1], "DISCONNECT code=0x81");
+}

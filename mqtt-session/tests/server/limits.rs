@@ -1,0 +1,206 @@
+use mqtt_proto::{Packet, packet::SubscriptionOptions};
+use mqtt_session::server::{DropCause, DropPolicy, Ended, ServerEvent};
+
+use crate::net::*;
+
+fn payloads(said: &[String]) -> Vec<&str> {
+    said.iter()
+        .map(|s| s.split("payload=\"").nth(1).unwrap().trim_end_matches('"'))
+        .collect()
+}
+
+#[test]
+fn a_full_queue_drops_by_policy_and_counts() {
+    let cases = [
+        (DropPolicy::Newest, vec!["1", "2", "3"]),
+        (DropPolicy::Oldest, vec!["3", "4", "5"]),
+    ];
+    for (policy, left) in cases {
+        let mut net = Net::with(|config| {
+            config.limits.queue_messages = 3;
+            config.drop_policy = policy;
+        });
+        let (to, _) = net.keeper(V311, "s");
+        net.subscribe(to, "t", Q1);
+        net.cut(to);
+        let from = net.client(V311, "p");
+        for n in 1..=5_u16 {
+            net.publish(from, message("t", Q1, n, &n.to_string()));
+        }
+        assert_eq!(net.recv(from).len(), 5, "the publisher is not held up");
+        assert!(net.events().contains(&ServerEvent::Dropped {
+            cause: DropCause::QueueFull,
+            count: 2
+        }));
+        let (to, _) = net.keeper(V311, "s");
+        assert_eq!(payloads(&net.recv(to)), left, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_full_queue_may_cost_the_client_its_connection() {
+    let mut net = Net::with(|config| {
+        config.limits.queue_messages = 3;
+        config.drop_policy = DropPolicy::Disconnect;
+    });
+    let slow = net.client(V5, "s");
+    net.subscribe(slow, "t", Q0);
+    let from = net.client(V5, "p");
+    for _ in 0..4 {
+        net.say(from, "t", "x");
+    }
+    assert_eq!(net.recv(slow), ["DISCONNECT code=0x97", "close"]);
+    assert!(net.events().iter().any(|event| matches!(
+        event,
+        ServerEvent::Disconnected { why: Ended::Refused(code), .. } if code.0 == 0x97
+    )));
+}
+
+#[test]
+fn clients_that_lose_their_connection_by_each_others_wills_end_one_after_the_other() {
+    let mut net = Net::with(|config| {
+        config.limits.queue_messages = 1;
+        config.drop_policy = DropPolicy::Disconnect;
+    });
+    let ends: Vec<End> = (0..200)
+        .map(|n| {
+            let name = format!("c{n}");
+            let (end, _) = net.client_with(mqtt_proto::packet::Connect {
+                will: Some(mqtt_proto::packet::Will {
+                    qos: Q0,
+                    ..will("w", b"x")
+                }),
+                ..connect(V5, &name)
+            });
+            net.subscribe(end, "w", Q0);
+            end
+        })
+        .collect();
+    let from = net.client(V5, "p");
+    net.say(from, "w", "1");
+    net.say(from, "w", "2");
+    for end in ends {
+        assert_eq!(net.recv(end).last().unwrap(), "close");
+    }
+}
+
+#[test]
+fn bytes_of_a_queue_are_limited_too() {
+    let mut net = Net::with(|config| config.limits.queue_bytes = 1_000);
+    let (to, _) = net.keeper(V311, "s");
+    net.subscribe(to, "t", Q1);
+    net.cut(to);
+    let from = net.client(V311, "p");
+    for n in 1..=10 {
+        net.publish(from, message("t", Q1, n, &"x".repeat(183)));
+    }
+    let (to, _) = net.keeper(V311, "s");
+    assert_eq!(net.recv(to).len(), 5, "each is a block of 200 bytes");
+}
+
+#[test]
+fn one_qos_0_subscriber_that_does_not_read_holds_up_nobody() {
+    let mut net = Net::with(|config| config.limits.queue_messages = 10);
+    let slow = net.client(V5, "slow");
+    let fast = net.client(V5, "fast");
+    let from = net.client(V5, "p");
+    net.subscribe(slow, "t", Q0);
+    net.subscribe(fast, "t", Q0);
+    for n in 0..1_000 {
+        net.say(from, "t", &n.to_string());
+        assert_eq!(net.recv(fast).len(), 1);
+    }
+    assert_eq!(net.recv(slow).len(), 10);
+}
+
+#[test]
+fn a_client_that_takes_no_answers_is_not_read_any_more_until_it_does() {
+    let mut net = Net::new();
+    let end = net.client(V311, "a");
+    let ping = encode(V311, Packet::PingReq);
+    let subscribe = [0x82, 0x06, 0x00, 0x01, 0x00, 0x01, b't', 0x00];
+    for flood in [ping.repeat(5_000), subscribe.repeat(5_000)] {
+        let packet = if flood[0] == 0xC0 { 2 } else { subscribe.len() };
+        let mut taken = net.server.handle_input(net.now, end.id, &flood);
+        assert!(taken < flood.len());
+        assert!(!net.server.wants_input(end.id));
+        let mut answers = 0;
+        while taken < flood.len() {
+            answers += net.recv(end).len();
+            assert!(net.server.wants_input(end.id));
+            taken += net.server.handle_input(net.now, end.id, &flood[taken..]);
+        }
+        answers += net.recv(end).len();
+        assert_eq!(answers, flood.len() / packet);
+    }
+}
+
+#[test]
+fn keep_alive_does_not_run_while_the_client_is_not_read() {
+    let mut net = Net::new();
+    let (end, _) = net.client_with(mqtt_proto::packet::Connect {
+        keep_alive: 1,
+        ..connect(V311, "a")
+    });
+    let subscribe = [0x82, 0x06, 0x00, 0x01, 0x00, 0x01, b't', 0x00];
+    assert!(net.server.handle_input(net.now, end.id, &subscribe.repeat(5_000)) < 40_000);
+    net.pass_secs(100);
+    assert!(net.recv(end).iter().all(|said| said.starts_with("SUBACK")));
+}
+
+#[test]
+fn subscriptions_and_levels_are_limited_and_refused_one_by_one() {
+    let mut net = Net::with(|config| {
+        config.limits.subscriptions_per_session = 1;
+        config.limits.topic_levels = 3;
+    });
+    let end = net.client(V5, "a");
+    let options = SubscriptionOptions::new(Q0);
+    assert_eq!(
+        net.subscribe_with(end, "a/b/c/d", options, None),
+        ["SUBACK id=900 codes=[0x8f]"]
+    );
+    assert_eq!(
+        net.subscribe_with(end, "a/b/c", options, None),
+        ["SUBACK id=900 codes=[0]"]
+    );
+    assert_eq!(
+        net.subscribe_with(end, "b", options, None),
+        ["SUBACK id=900 codes=[0x97]"]
+    );
+    assert_eq!(
+        net.subscribe_with(end, "a/b/c", options, None),
+        ["SUBACK id=900 codes=[0]"],
+        "it has this one"
+    );
+    net.publish(end, message("a/b/c/d", Q1, 1, "x"));
+    assert_eq!(net.recv(end), ["PUBACK id=1 code=0x90"]);
+    net.publish(end, message("a/b/c", Q1, 1, "x"));
+    assert_eq!(net.recv(end)[0], "PUBACK id=1");
+}
+
+#[test]
+fn a_packet_above_the_limit_ends_the_connection_as_soon_as_its_length_is_known_5_mqtt_3_2_2_15() {
+    let mut net = Net::with(|config| config.limits.max_packet_size = 100);
+    let end = net.client(V5, "a");
+    net.raw(end, &[0x30, 0x7F]);
+    assert_eq!(net.recv(end), ["DISCONNECT code=0x95", "close"]);
+    let end = net.client(V311, "a");
+    net.raw(end, &[0x30, 0x63]);
+    assert_eq!(net.recv(end), ["close"]);
+    let end = net.client(V311, "a");
+    net.raw(end, &[0x30, 0x62]);
+    assert_eq!(net.recv(end), [""; 0]);
+}
+
+#[test]
+fn events_that_nobody_polls_are_limited_and_counted() {
+    let mut net = Net::with(|config| config.limits.events = 5);
+    for _ in 0..10 {
+        let end = net.client(V311, "a");
+        net.cut(end);
+    }
+    let events = net.events();
+    assert_eq!(events[0], ServerEvent::Missed { count: 25 });
+    assert_eq!(events.len(), 6);
+}

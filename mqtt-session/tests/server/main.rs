@@ -1,0 +1,14 @@
+//! The server, driven with raw packets and a clock that is told the time.
+#![cfg(feature = "server")]
+
+mod net;
+
+mod connecting;
+mod driving;
+mod ending;
+mod limits;
+mod publishing;
+mod resuming;
+mod retaining;
+mod strictness;
+mod subscribing;

@@ -1,0 +1,216 @@
+use mqtt_proto::ReasonCode;
+use mqtt_session::server::{DropCause, ServerEvent};
+
+use crate::net::*;
+
+#[test]
+fn unacknowledged_publish_and_pubrel_are_sent_again_in_order_and_only_on_resume_5_mqtt_4_4_0_1() {
+    for version in [V311, V5] {
+        let mut net = Net::new();
+        let (to, _) = net.keeper(version, "s");
+        let from = net.client(version, "p");
+        net.subscribe(to, "t", Q2);
+        net.publish(from, message("t", Q1, 1, "one"));
+        net.publish(from, message("t", Q2, 2, "two"));
+        net.publish(from, message("t", Q2, 3, "three"));
+        net.publish(from, message("t", Q1, 4, "four"));
+        assert_eq!(net.recv(to).len(), 4);
+        net.pubrec(to, 2);
+        assert_eq!(net.recv(to), ["PUBREL id=2"]);
+        net.puback(to, 4);
+        net.pass_secs(50);
+        assert_eq!(net.recv(to), [""; 0]);
+        net.cut(to);
+
+        net.publish(from, message("t", Q1, 5, "five"));
+        let (to, present) = net.keeper(version, "s");
+        assert!(present, "5/MQTT-3.1.2-5");
+        let again = [
+            r#"PUBLISH topic="t" qos=1 dup=1 id=1 payload="one""#,
+            "PUBREL id=2",
+            r#"PUBLISH topic="t" qos=2 dup=1 id=3 payload="three""#,
+            r#"PUBLISH topic="t" qos=1 id=5 payload="five""#,
+        ];
+        assert_eq!(net.recv(to), again);
+        net.puback(to, 1);
+        net.pubcomp(to, 2);
+        net.pubrec(to, 3);
+        net.puback(to, 5);
+        assert_eq!(net.recv(to), ["PUBREL id=3"]);
+        net.pubcomp(to, 3);
+        net.cut(to);
+        let (to, _) = net.keeper(version, "s");
+        assert_eq!(net.recv(to), [""; 0], "nothing is left");
+    }
+}
+
+#[test]
+fn a_resend_is_held_to_the_receive_maximum_of_the_new_connection_5_mqtt_3_3_4_9() {
+    use mqtt_proto::{Properties, Property, packet::Connect};
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    for n in 1..=4 {
+        net.publish(to, message("t", Q1, n, &n.to_string()));
+    }
+    let _ = net.recv(to);
+    net.cut(to);
+    let list = [Property::ReceiveMaximum(2), Property::SessionExpiryInterval(100)];
+    let (to, _) = net.client_with(Connect {
+        clean_start: false,
+        properties: Properties::new(&list),
+        ..connect(V5, "s")
+    });
+    let told = |n| format!(r#"PUBLISH topic="t" qos=1 dup=1 id={n} payload="{n}""#);
+    assert_eq!(net.recv(to), [told(1), told(2)]);
+    net.publish(to, message("t", Q1, 9, "new"));
+    assert_eq!(net.recv(to), ["PUBACK id=9"]);
+    net.puback(to, 1);
+    assert_eq!(net.recv(to), [told(3)]);
+    net.puback(to, 2);
+    net.puback(to, 3);
+    assert_eq!(
+        net.recv(to),
+        [
+            told(4),
+            r#"PUBLISH topic="t" qos=1 id=5 payload="new""#.to_string()
+        ]
+    );
+}
+
+#[test]
+fn qos_2_ids_received_outlive_the_link_5_mqtt_4_3_3_10() {
+    for version in [V311, V5] {
+        let mut net = Net::new();
+        let to = net.client(version, "s");
+        net.subscribe(to, "t", Q0);
+        for answered in [false, true] {
+            let (from, _) = net.keeper(version, "p");
+            net.publish(from, message("t", Q2, 5, "x"));
+            if answered {
+                assert_eq!(net.recv(from), ["PUBREC id=5"]);
+            }
+            net.cut(from);
+            let (from, _) = net.keeper(version, "p");
+            let mut again = message("t", Q2, 5, "x");
+            again.head.dup = true;
+            net.publish(from, again);
+            assert_eq!(net.recv(from), ["PUBREC id=5"]);
+            net.pubrel(from, 5);
+            assert_eq!(net.recv(from), ["PUBCOMP id=5"]);
+            net.cut(from);
+            assert_eq!(net.recv(to).len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_qos_1_id_does_not_outlive_the_link_and_its_repeat_is_passed_on() {
+    let mut net = Net::new();
+    let to = net.client(V5, "s");
+    net.subscribe(to, "t", Q0);
+    let (from, _) = net.keeper(V5, "p");
+    net.publish(from, message("t", Q1, 5, "x"));
+    net.cut(from);
+    let (from, _) = net.keeper(V5, "p");
+    net.publish(from, message("t", Q1, 5, "x"));
+    assert_eq!(net.recv(from), ["PUBACK id=5"]);
+    assert_eq!(net.recv(to).len(), 2);
+}
+
+#[test]
+fn messages_of_qos_1_and_2_wait_for_a_kept_session_and_qos_0_only_if_told_so_5_mqtt_4_5_0_1() {
+    for keep in [false, true] {
+        let mut net = Net::with(|config| config.queue_qos_0_while_away = keep);
+        let (to, _) = net.keeper(V311, "s");
+        net.subscribe(to, "t", Q2);
+        net.cut(to);
+        let from = net.client(V5, "p");
+        net.say(from, "t", "zero");
+        net.publish(from, message("t", Q1, 1, "one"));
+        let (to, _) = net.keeper(V311, "s");
+        let said = net.recv(to);
+        let one = r#"PUBLISH topic="t" qos=1 id=1 payload="one""#;
+        if keep {
+            assert_eq!(said, [r#"PUBLISH topic="t" payload="zero""#, one]);
+        } else {
+            assert_eq!(said, [one]);
+            assert!(net.events().contains(&ServerEvent::Dropped {
+                cause: DropCause::Away,
+                count: 1
+            }));
+        }
+    }
+}
+
+#[test]
+fn a_session_ends_with_its_connection_or_its_time_and_never_before_5_mqtt_4_1_0_1_and_2() {
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    net.pass_secs(1_000);
+    net.cut(to);
+    net.pass_secs(99);
+    let (to, present) = net.keeper(V5, "s");
+    assert!(present);
+    net.disconnect(to, ReasonCode::NORMAL_DISCONNECTION);
+    assert_eq!(net.recv(to), ["close"]);
+    net.pass_secs(100);
+    assert!(
+        net.events()
+            .iter()
+            .any(|e| matches!(e, ServerEvent::SessionEnded { client_id } if **client_id == *"s"))
+    );
+    assert_eq!(net.server.broker().holdings().sessions, 0);
+    let (_, present) = net.keeper(V5, "s");
+    assert!(!present);
+
+    let once = net.client(V311, "once");
+    assert_eq!(net.server.broker().holdings().sessions, 2);
+    net.cut(once);
+    assert_eq!(net.server.broker().holdings().sessions, 1, "3.1.1/MQTT-3.1.2-6");
+}
+
+#[test]
+fn disconnect_may_change_the_session_expiry_but_not_from_zero() {
+    use mqtt_proto::{Packet, Properties, Property, packet::Disconnect};
+    let list = [Property::SessionExpiryInterval(5)];
+    let bye = Packet::Disconnect(Disconnect {
+        code: ReasonCode::NORMAL_DISCONNECTION,
+        properties: Properties::new(&list),
+    });
+    let mut net = Net::new();
+    let (end, _) = net.keeper(V5, "a");
+    net.send(end, bye);
+    net.cut(end);
+    net.pass_secs(5);
+    assert_eq!(net.server.broker().holdings().sessions, 0);
+
+    let end = net.client(V5, "a");
+    net.send(end, bye);
+    assert_eq!(net.recv(end), ["DISCONNECT code=0x82", "close"]);
+}
+
+#[test]
+fn a_session_goes_from_one_version_to_another() {
+    let mut net = Net::new();
+    let (old, _) = net.keeper(V311, "s");
+    net.subscribe(old, "t", Q1);
+    net.cut(old);
+    let from = net.client(V5, "p");
+    let list = [mqtt_proto::Property::ContentType("text")];
+    let mut sent = message("t", Q1, 1, "x");
+    sent.head.properties = mqtt_proto::Properties::new(&list);
+    net.publish(from, sent);
+    let (new, present) = net.keeper(V5, "s");
+    assert!(present);
+    assert_eq!(
+        net.recv(new),
+        [r#"PUBLISH topic="t" qos=1 id=1 content_type="text" payload="x""#]
+    );
+    net.cut(new);
+    let (old, _) = net.keeper(V31, "s");
+    assert_eq!(
+        net.recv(old),
+        [r#"PUBLISH topic="t" qos=1 dup=1 id=1 payload="x""#]
+    );
+}

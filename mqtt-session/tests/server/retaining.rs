@@ -1,0 +1,207 @@
+use mqtt_proto::{
+    Packet, Properties, Property, TopicFilter,
+    packet::{Connect, RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions},
+};
+use mqtt_session::server::{DropCause, ServerEvent};
+
+use crate::net::*;
+
+const SUBACK: &str = "SUBACK id=900 codes=[0]";
+
+fn new(net: &mut Net, filter: &str) -> Vec<String> {
+    let end = net.client(V5, "new");
+    let mut said = net.subscribe_with(end, filter, SubscriptionOptions::default(), None);
+    assert_eq!(said.remove(0), SUBACK);
+    said
+}
+
+#[test]
+fn the_last_retained_message_of_each_topic_goes_to_a_new_subscription_5_mqtt_3_3_1_5_and_9() {
+    let mut net = Net::new();
+    let from = net.client(V311, "p");
+    net.retain(from, "a/1", "old");
+    net.retain(from, "a/1", "one");
+    net.retain(from, "a/2", "two");
+    net.retain(from, "b", "three");
+    net.say(from, "a/1", "not retained"); // 5/MQTT-3.3.1-8
+    let told = |t, p| format!(r#"PUBLISH topic="{t}" retain=1 payload="{p}""#);
+    assert_eq!(new(&mut net, "a/+"), [told("a/1", "one"), told("a/2", "two")]);
+    assert_eq!(
+        new(&mut net, "#"),
+        [told("a/1", "one"), told("a/2", "two"), told("b", "three")]
+    );
+    assert_eq!(new(&mut net, "c/#"), [""; 0]);
+}
+
+#[test]
+fn an_empty_retained_message_deletes_and_is_passed_on_5_mqtt_3_3_1_6_and_7() {
+    let mut net = Net::new();
+    let from = net.client(V311, "p");
+    net.retain(from, "a", "x");
+    net.subscribe(from, "b", Q0);
+    let said = net.subscribe_with(from, "a", SubscriptionOptions::default(), None);
+    assert_eq!(said.len(), 2);
+    net.retain(from, "a", "");
+    assert_eq!(net.recv(from), [r#"PUBLISH topic="a""#]);
+    assert_eq!(new(&mut net, "#"), [""; 0]);
+    assert_eq!(net.server.broker().holdings().retained_bytes, 0);
+}
+
+#[test]
+fn retain_handling_says_which_subscriptions_bring_retained_messages_5_mqtt_3_3_1_9_to_11() {
+    for (retain_handling, first, second) in [
+        (RetainHandling::Send, 1, 1),
+        (RetainHandling::SendIfNew, 1, 0),
+        (RetainHandling::DoNotSend, 0, 0),
+    ] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.retain(end, "t", "x");
+        let options = SubscriptionOptions {
+            retain_handling,
+            ..Default::default()
+        };
+        assert_eq!(net.subscribe_with(end, "t", options, None).len(), 1 + first);
+        assert_eq!(net.subscribe_with(end, "t", options, None).len(), 1 + second);
+    }
+}
+
+#[test]
+fn retain_as_published_keeps_the_flag_of_live_messages_5_mqtt_3_3_1_12_and_13() {
+    let mut net = Net::new();
+    let from = net.client(V311, "p");
+    for (retain_as_published, wanted) in [(false, ""), (true, "retain=1 ")] {
+        let end = net.client(V5, "a");
+        let options = SubscriptionOptions {
+            retain_as_published,
+            ..Default::default()
+        };
+        net.subscribe_with(end, "t", options, None);
+        net.retain(from, "t", "x");
+        assert_eq!(
+            net.recv(end),
+            [format!(r#"PUBLISH topic="t" {wanted}payload="x""#)]
+        );
+        net.retain(from, "t", "");
+    }
+}
+
+#[test]
+fn retained_messages_come_as_the_client_takes_them_and_need_no_queue() {
+    let mut net = Net::with(|config| config.limits.queue_messages = 2);
+    let from = net.client(V5, "p");
+    for n in 0..100 {
+        let mut message = message("t", Q1, 1, "x");
+        let name = format!("t/{n:02}");
+        message.head.topic = topic(&name);
+        message.head.retain = true;
+        net.publish(from, message);
+        let _ = net.recv(from);
+    }
+    let list = [Property::ReceiveMaximum(10)];
+    let (end, _) = net.client_with(Connect {
+        properties: Properties::new(&list),
+        ..connect(V5, "a")
+    });
+    let mut said = net.subscribe_with(end, "t/#", SubscriptionOptions::new(Q1), Some(3));
+    said.remove(0);
+    for round in 0..10_u16 {
+        assert_eq!(said.len(), 10, "round {round}");
+        for (n, told) in said.iter().enumerate() {
+            let n = usize::from(round) * 10 + n;
+            let id = n + 1;
+            assert_eq!(
+                *told,
+                format!(
+                    r#"PUBLISH topic="t/{n:02}" qos=1 retain=1 id={id} subscription_identifier=3 payload="x""#
+                )
+            );
+            net.puback(end, u16::try_from(id).unwrap());
+        }
+        said = net.recv(end);
+    }
+    assert_eq!(said, [""; 0]);
+}
+
+#[test]
+fn a_message_retained_after_the_subscription_comes_once_as_a_live_one() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    net.retain(end, "t", "old");
+    let filters = [Subscription {
+        filter: TopicFilter::new("#").unwrap(),
+        options: SubscriptionOptions::default(),
+    }];
+    let subscribe = Subscribe {
+        packet_id: id(1),
+        properties: Properties::EMPTY,
+        filters: Subscriptions::new(&filters),
+    };
+    net.send(end, Packet::Subscribe(subscribe));
+    net.retain(end, "t", "new");
+    assert_eq!(
+        net.recv(end),
+        ["SUBACK id=1 codes=[0]", r#"PUBLISH topic="t" payload="new""#]
+    );
+}
+
+#[test]
+fn a_retained_message_expires_5_mqtt_3_3_2_5() {
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    let list = [Property::MessageExpiryInterval(10)];
+    let mut message = message("t", Q0, 0, "x");
+    message.head.retain = true;
+    message.head.properties = Properties::new(&list);
+    net.publish(from, message);
+    net.pass_secs(4);
+    assert_eq!(
+        new(&mut net, "t"),
+        [r#"PUBLISH topic="t" retain=1 message_expiry_interval=6 payload="x""#]
+    );
+    net.pass_secs(6);
+    assert_eq!(new(&mut net, "t"), [""; 0]);
+    assert_eq!(net.server.broker().holdings().retained_messages, 0);
+}
+
+#[test]
+fn retained_messages_above_the_limit_are_passed_on_and_not_kept() {
+    let mut net = Net::with(|config| config.limits.retained_messages = 1);
+    let end = net.client(V5, "p");
+    net.subscribe(end, "#", Q0);
+    net.retain(end, "a", "1");
+    net.retain(end, "b", "2");
+    assert_eq!(net.recv(end).len(), 2);
+    assert_eq!(net.server.broker().holdings().retained_messages, 1);
+    assert!(net.events().contains(&ServerEvent::Dropped {
+        cause: DropCause::RetainedFull,
+        count: 1
+    }));
+}
+
+#[test]
+fn without_retained_messages_connack_says_so_and_retain_ends_the_connection_5_mqtt_3_2_2_14() {
+    let mut net = Net::with(|config| config.retain_available = false);
+    let (end, said) = net.client_with(connect(V5, "a"));
+    assert!(said.contains("retain_available=0"));
+    net.retain(end, "t", "x");
+    assert_eq!(net.recv(end), ["DISCONNECT code=0x9a", "close"]);
+
+    let end = net.open(V5);
+    let with = mqtt_proto::packet::Will {
+        retain: true,
+        ..will("w", b"x")
+    };
+    net.send(
+        end,
+        Packet::Connect(Connect {
+            will: Some(with),
+            ..connect(V5, "b")
+        }),
+    );
+    assert_eq!(
+        net.recv(end),
+        ["CONNACK session_present=0 code=0x9a", "close"],
+        "5/MQTT-3.2.2-13"
+    );
+}

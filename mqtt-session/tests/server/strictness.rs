@@ -1,0 +1,188 @@
+use mqtt_proto::{Packet, ReasonCode, Version, packet::Ack};
+use mqtt_session::server::{Ended, ServerEvent};
+
+use crate::net::*;
+
+/// What a broken rule is answered with on an open connection.
+fn told(version: Version, code: &str) -> Vec<String> {
+    if version == V5 {
+        vec![format!("DISCONNECT code={code}"), "close".into()]
+    } else {
+        vec!["close".into()]
+    }
+}
+
+#[test]
+fn malformed_bytes_end_the_connection_with_their_code_5_mqtt_4_13_1_1() {
+    let cases: [(&[u8], &str); 6] = [
+        (&[0x00, 0x00], "0x81"),
+        (&[0xC1, 0x00], "0x81"),
+        (&[0x36, 0x04, 0x00, 0x01, b'a', 0x00], "0x81"),
+        (&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], "0x81"),
+        (&[0xD0, 0x00], "0x82"),
+        (&[0x82, 0x02, 0x00, 0x01], "0x82"),
+    ];
+    for version in [V311, V5] {
+        for (bytes, code) in cases {
+            let mut net = Net::new();
+            let end = net.client(version, "a");
+            if version == V5 && bytes[0] == 0x82 {
+                net.raw(end, &[0x82, 0x03, 0x00, 0x01, 0x00]);
+            } else {
+                net.raw(end, bytes);
+            }
+            assert_eq!(net.recv(end), told(version, code), "{bytes:02x?}");
+            assert!(net.events().iter().any(|event| matches!(
+                event,
+                ServerEvent::Disconnected { why: Ended::Violation(violation), .. } if violation.statement.is_some()
+            )));
+        }
+    }
+}
+
+#[test]
+fn what_came_before_malformed_bytes_counts_and_is_answered() {
+    let mut net = Net::new();
+    let to = net.client(V5, "s");
+    net.subscribe(to, "t", Q0);
+    let end = net.client(V5, "a");
+    let mut bytes = encode(V5, Packet::Publish(message("t", Q1, 1, "x")));
+    bytes.extend([0x00, 0x00]);
+    bytes.extend(encode(V5, Packet::Publish(message("t", Q1, 2, "y"))));
+    net.raw(end, &bytes);
+    assert_eq!(net.recv(end), ["PUBACK id=1", "DISCONNECT code=0x81", "close"]);
+    assert_eq!(net.recv(to), [r#"PUBLISH topic="t" payload="x""#]);
+}
+
+#[test]
+fn a_connection_that_does_not_begin_with_connect_is_closed_in_silence_5_mqtt_3_1_0_1_5_mqtt_3_14_0_1() {
+    for bytes in [&[0xC0, 0x00][..], &[0xE0, 0x00], b"GET / HTTP/1.1\r\n", &[0x00]] {
+        let mut net = Net::new();
+        let end = net.open(V5);
+        net.raw(end, &bytes[..1]);
+        assert_eq!(net.recv(end), ["close"]);
+    }
+}
+
+#[test]
+fn a_malformed_connect_gets_connack_in_5_0_and_silence_in_3_x_5_mqtt_3_1_4_1_3_1_1_mqtt_3_1_4_1() {
+    // Connect flag bit 0 is set.
+    let v5 = b"\x10\x0e\x00\x04MQTT\x05\x03\x00\x00\x00\x00\x01a";
+    let v311 = b"\x10\x0d\x00\x04MQTT\x04\x03\x00\x00\x00\x01a";
+    let mut net = Net::new();
+    let end = net.open(V5);
+    net.raw(end, v5);
+    assert_eq!(net.recv(end), ["CONNACK session_present=0 code=0x81", "close"]);
+    let end = net.open(V311);
+    net.raw(end, v311);
+    assert_eq!(net.recv(end), ["close"]);
+}
+
+#[test]
+fn an_unknown_level_gets_return_code_1_and_an_unknown_name_nothing_3_1_1_mqtt_3_1_2_1_and_2() {
+    let mut net = Net::new();
+    let end = net.open(V311);
+    net.raw(end, b"\x10\x0d\x00\x04MQTT\x09\x02\x00\x00\x00\x01a");
+    assert_eq!(net.recv(end), ["CONNACK session_present=0 code=0x84", "close"]);
+    let end = net.open(V311);
+    net.raw(end, b"\x10\x0d\x00\x04XQTT\x04\x02\x00\x00\x00\x01a");
+    assert_eq!(net.recv(end), ["close"]);
+}
+
+#[test]
+fn a_second_connect_ends_the_connection_with_0x82_5_mqtt_3_1_0_2() {
+    for version in [V31, V311, V5] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.send(end, Packet::Connect(connect(version, "a")));
+        assert_eq!(net.recv(end), told(version, "0x82"));
+    }
+    let mut net = Net::new();
+    let end = net.open(V5);
+    net.raw(end, &encode(V5, Packet::Connect(connect(V5, "a"))).repeat(2));
+    let said = net.recv(end);
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].starts_with("CONNACK"));
+}
+
+#[test]
+fn answers_that_do_not_fit_their_message_end_the_connection_5_mqtt_3_3_4_1() {
+    for version in [V311, V5] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.subscribe(end, "t", Q1);
+        net.publish(end, message("t", Q1, 1, "x"));
+        let _ = net.recv(end);
+        net.send(end, Packet::PubRec(Ack::new(id(1), ReasonCode::SUCCESS)));
+        assert_eq!(net.recv(end), told(version, "0x82"));
+    }
+}
+
+#[test]
+fn another_message_under_an_id_in_use_is_refused_in_5_0_and_ends_the_connection_in_3_x() {
+    for version in [V311, V5] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.publish(end, message("t", Q2, 1, "x"));
+        let _ = net.recv(end);
+        net.publish(end, message("t", Q1, 1, "y"));
+        let wanted: &[&str] = if version == V5 {
+            &["PUBACK id=1 code=0x91"]
+        } else {
+            &["close"]
+        };
+        assert_eq!(net.recv(end), wanted);
+        if version == V5 {
+            net.pubrel(end, 1);
+            assert_eq!(net.recv(end), ["PUBCOMP id=1"], "the first exchange goes on");
+        }
+    }
+}
+
+#[test]
+fn a_topic_alias_that_was_not_offered_is_refused_with_0x94_5_mqtt_3_3_2_9() {
+    use mqtt_proto::{Properties, Property};
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    let list = [Property::TopicAlias(1)];
+    let mut message = message("t", Q0, 0, "x");
+    message.head.properties = Properties::new(&list);
+    net.publish(end, message);
+    assert_eq!(net.recv(end), ["DISCONNECT code=0x94", "close"]);
+}
+
+#[test]
+fn auth_without_a_method_is_a_protocol_error_5_mqtt_4_12_0_7() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    // AUTH 0x18 with Authentication Method "m".
+    net.raw(end, &[0xF0, 0x06, 0x18, 0x04, 0x15, 0x00, 0x01, b'm']);
+    assert_eq!(net.recv(end), ["DISCONNECT code=0x82", "close"]);
+}
+
+#[test]
+fn nothing_is_sent_before_connack_5_mqtt_3_2_0_1() {
+    let mut net = Net::new();
+    let (end, _) = net.keeper(V5, "a");
+    net.subscribe(end, "t", Q1);
+    net.cut(end);
+    let from = net.client(V5, "p");
+    net.publish(from, message("t", Q1, 1, "x"));
+    let end = net.open(V5);
+    let mut bytes = encode(V5, Packet::PingReq);
+    let list = [mqtt_proto::Property::SessionExpiryInterval(100)];
+    let properties = mqtt_proto::Properties::new(&list);
+    let connect = mqtt_proto::packet::Connect {
+        clean_start: false,
+        properties,
+        ..connect(V5, "a")
+    };
+    bytes.splice(0..0, encode(V5, Packet::Connect(connect)));
+    net.raw(end, &bytes);
+    let said = net.recv(end);
+    assert!(said[0].starts_with("CONNACK session_present=1"));
+    assert_eq!(
+        said[1..],
+        ["PINGRESP", r#"PUBLISH topic="t" qos=1 id=1 payload="x""#]
+    );
+}

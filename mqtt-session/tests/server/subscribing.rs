@@ -1,0 +1,253 @@
+use mqtt_proto::{
+    Packet, Properties, TopicFilter,
+    packet::{Filters, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Unsubscribe},
+};
+
+use crate::net::*;
+
+#[test]
+fn several_filters_get_one_suback_with_their_codes_in_order_5_mqtt_3_8_4_5_to_7() {
+    let mut net = Net::new();
+    let end = net.client(V311, "a");
+    let list = [("a/#", Q2), ("b", Q0), ("+/c", Q1)].map(|(filter, qos)| Subscription {
+        filter: TopicFilter::new(filter).unwrap(),
+        options: SubscriptionOptions::new(qos),
+    });
+    let filters = Subscriptions::new(&list);
+    net.send(
+        end,
+        Packet::Subscribe(Subscribe {
+            packet_id: id(7),
+            properties: Properties::EMPTY,
+            filters,
+        }),
+    );
+    assert_eq!(net.recv(end), ["SUBACK id=7 codes=[2 0 1]"]);
+    net.publish(end, message("a/c", Q2, 1, "x"));
+    assert_eq!(
+        net.recv(end),
+        ["PUBREC id=1", r#"PUBLISH topic="a/c" qos=2 id=1 payload="x""#],
+        "5/MQTT-3.3.4-2"
+    );
+}
+
+#[test]
+fn unsuback_has_a_code_for_each_filter_in_5_0_5_mqtt_3_10_4_1_to_6() {
+    for version in [V31, V311, V5] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.subscribe(end, "a/+", Q0);
+        let list = ["a/b", "a/+"].map(|filter| TopicFilter::new(filter).unwrap());
+        let filters = Filters::new(&list);
+        net.send(
+            end,
+            Packet::Unsubscribe(Unsubscribe {
+                packet_id: id(9),
+                properties: Properties::EMPTY,
+                filters,
+            }),
+        );
+        let wanted = if version == V5 {
+            "UNSUBACK id=9 codes=[0x11 0]"
+        } else {
+            "UNSUBACK id=9"
+        };
+        assert_eq!(net.recv(end), [wanted]);
+        net.say(end, "a/b", "x");
+        assert_eq!(net.recv(end), [""; 0]);
+    }
+}
+
+#[test]
+fn a_delivery_under_way_at_unsubscribe_is_finished_5_mqtt_3_10_4_3() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    net.subscribe(end, "t", Q2);
+    net.publish(end, message("t", Q2, 1, "x"));
+    let _ = net.recv(end);
+    net.unsubscribe(end, "t");
+    net.pubrec(end, 1);
+    assert_eq!(net.recv(end), ["PUBREL id=1"]);
+}
+
+#[test]
+fn subscribing_again_replaces_the_subscription_5_mqtt_3_8_4_3() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    net.subscribe(end, "t", Q2);
+    net.subscribe(end, "t", Q0);
+    net.publish(end, message("t", Q1, 1, "x"));
+    assert_eq!(net.recv(end), ["PUBACK id=1", r#"PUBLISH topic="t" payload="x""#]);
+}
+
+#[test]
+fn identifiers_of_all_overlapping_subscriptions_come_with_the_one_copy_5_mqtt_3_3_4_3_and_4() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    let options = SubscriptionOptions::new(Q0);
+    net.subscribe_with(end, "a/b", options, Some(1));
+    net.subscribe_with(end, "a/+", options, Some(268_435_455));
+    net.subscribe_with(end, "#", options, None);
+    net.subscribe_with(end, "+/b", options, Some(3));
+    net.subscribe_with(end, "a/#", options, Some(4));
+    net.say(end, "a/b", "x");
+    let said = net.recv(end);
+    assert_eq!(said.len(), 1);
+    for id in ["1", "268435455", "3", "4"] {
+        assert!(
+            said[0].contains(&format!("subscription_identifier={id} ")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn no_local_5_mqtt_3_8_3_3() {
+    let mut net = Net::new();
+    let (end, _) = net.keeper(V5, "a");
+    let other = net.client(V5, "b");
+    net.subscribe_with(
+        end,
+        "t",
+        SubscriptionOptions {
+            no_local: true,
+            ..Default::default()
+        },
+        None,
+    );
+    net.say(end, "t", "own");
+    net.say(other, "t", "other");
+    assert_eq!(net.recv(end), [r#"PUBLISH topic="t" payload="other""#]);
+}
+
+#[test]
+fn a_wildcard_in_front_does_not_match_a_dollar_but_for_clients_of_3_1_5_mqtt_4_7_2_1() {
+    for (version, count) in [(V31, 1), (V311, 0), (V5, 0)] {
+        for filter in ["#", "+/x"] {
+            let mut net = Net::new();
+            let end = net.client(version, "a");
+            net.subscribe(end, filter, Q0);
+            net.say(end, "$own/x", "x");
+            assert_eq!(net.recv(end).len(), count, "{version} {filter}");
+        }
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.subscribe(end, "$own/#", Q0);
+        net.say(end, "$own/x", "x");
+        assert_eq!(net.recv(end).len(), 1);
+    }
+}
+
+#[test]
+fn a_shared_subscription_gives_each_message_to_one_member_5_0_4_8_2() {
+    let mut net = Net::new();
+    let members = ["a", "b", "c"].map(|name| net.client(V5, name));
+    for member in members {
+        net.subscribe(member, "$share/g/t/+", Q1);
+    }
+    let other = net.client(V5, "other");
+    net.subscribe(other, "$share/h/t/#", Q1);
+    let from = net.client(V311, "p");
+    for n in 1..=6 {
+        net.publish(from, message("t/x", Q1, n, "x"));
+    }
+    assert_eq!(members.map(|member| net.recv(member).len()), [2, 2, 2]);
+    assert_eq!(net.recv(other).len(), 6);
+    assert_eq!(
+        net.unsubscribe(members[0], "$share/g/t/+"),
+        ["UNSUBACK id=901 codes=[0]"]
+    );
+    net.say(from, "t/x", "x");
+    net.say(from, "t/x", "x");
+    assert_eq!(members.map(|member| net.recv(member).len()), [0, 1, 1]);
+}
+
+#[test]
+fn in_3_x_share_is_an_ordinary_filter() {
+    for version in [V31, V311] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.subscribe(end, "$share/g/t", Q0);
+        net.say(end, "t", "x");
+        assert_eq!(net.recv(end), [""; 0]);
+        net.say(end, "$share/g/t", "x");
+        assert_eq!(net.recv(end).len(), 1);
+    }
+}
+
+#[test]
+fn when_a_member_ends_its_qos_1_messages_go_to_another_and_qos_2_under_way_does_not_5_mqtt_4_8_2_5() {
+    let mut net = Net::new();
+    let (gone, _) = net.keeper(V5, "gone");
+    net.subscribe(gone, "$share/g/t", Q2);
+    net.publish(gone, message("t", Q1, 1, "one"));
+    net.publish(gone, message("t", Q2, 2, "two"));
+    assert_eq!(net.recv(gone).len(), 4);
+    net.cut(gone);
+    let from = net.client(V5, "p");
+    net.publish(from, message("t", Q2, 3, "three"));
+    let stays = net.client(V5, "stays");
+    net.subscribe(stays, "$share/g/t", Q2);
+    net.pass_secs(99);
+    assert_eq!(net.recv(stays), [""; 0]);
+    net.pass_secs(1);
+    assert_eq!(
+        net.recv(stays),
+        [
+            r#"PUBLISH topic="t" qos=1 id=1 payload="one""#,
+            r#"PUBLISH topic="t" qos=2 id=2 payload="three""#
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_available_is_said_in_connack_and_refused_5_0_3_2_2_3_11_to_13() {
+    let mut net = Net::with(|config| {
+        config.wildcard_available = false;
+        config.subscription_ids_available = false;
+        config.shared_available = false;
+        config.maximum_qos = Q1;
+    });
+    let (end, said) = net.client_with(connect(V5, "a"));
+    assert!(said.ends_with(
+        "wildcard_subscription_available=0 subscription_identifier_available=0 shared_subscription_available=0"
+    ));
+    assert!(said.contains("maximum_qos=1"), "5/MQTT-3.2.2-9");
+    let options = SubscriptionOptions::new(Q2);
+    assert_eq!(
+        net.subscribe_with(end, "a/#", options, None),
+        ["SUBACK id=900 codes=[0xa2]"]
+    );
+    assert_eq!(
+        net.subscribe_with(end, "a", options, None),
+        ["SUBACK id=900 codes=[1]"],
+        "5/MQTT-3.2.2-10"
+    );
+    let old = net.client(V311, "old");
+    assert_eq!(
+        net.subscribe_with(old, "a/#", options, None),
+        ["SUBACK id=900 codes=[0x80]"]
+    );
+    let older = net.client(V31, "older");
+    assert_eq!(
+        net.subscribe_with(older, "a/#", options, None),
+        ["SUBACK id=900 codes=[2]"],
+        "3.1 has no refusal"
+    );
+    assert_eq!(
+        net.subscribe_with(end, "$share/g/a", options, None),
+        ["DISCONNECT code=0x9e", "close"]
+    );
+    let end = net.client(V5, "a");
+    assert_eq!(
+        net.subscribe_with(end, "a", options, Some(1)),
+        ["DISCONNECT code=0xa1", "close"]
+    );
+    let end = net.client(V5, "a");
+    net.publish(end, message("t", Q2, 1, "x"));
+    assert_eq!(
+        net.recv(end),
+        ["DISCONNECT code=0x9b", "close"],
+        "5/MQTT-3.2.2-11"
+    );
+}
