@@ -4,6 +4,7 @@ use core::fmt;
 use core::str::Split;
 
 use super::{MAX_TOPIC_LEN, TopicError, TopicErrorKind};
+use crate::wire::contains;
 
 /// What a message is published to: a checked `&str`.
 ///
@@ -29,11 +30,11 @@ impl<'a> TopicName<'a> {
         if name.len() > MAX_TOPIC_LEN {
             return Err(TopicError::new(TopicErrorKind::TooLong, MAX_TOPIC_LEN));
         }
-        match name
-            .bytes()
-            .enumerate()
-            .find(|(_, b)| matches!(b, 0 | b'+' | b'#'))
-        {
+        let refused = |b| matches!(b, 0 | b'+' | b'#');
+        if !contains(name, refused) {
+            return Ok(Self(name));
+        }
+        match name.bytes().enumerate().find(|(_, b)| refused(*b)) {
             None => Ok(Self(name)),
             Some((offset, 0)) => Err(TopicError::new(TopicErrorKind::Nul, offset)),
             Some((offset, _)) => Err(TopicError::new(TopicErrorKind::WildcardInName, offset)),

@@ -10,7 +10,7 @@ mod header;
 mod reader;
 mod sink;
 
-pub(crate) use field::{Parsed, binary, short, text, u8, u16, u32, varint};
+pub(crate) use field::{Parsed, binary, contains, short, text, u8, u16, u32, varint};
 pub use header::{Frame, MAX_REMAINING_LENGTH, frame_len};
 pub(crate) use header::{Header, HeaderStatus};
 pub(crate) use reader::{Reader, check_share};
