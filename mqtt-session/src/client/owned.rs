@@ -128,7 +128,10 @@ pub struct OwnedClosed {
 
 impl OwnedProperties {
     fn new(packet: PacketType, properties: Properties<'_>) -> Self {
-        Self { packet, wire: Bytes::copy_from_slice(properties.as_wire()) }
+        Self {
+            packet,
+            wire: Bytes::copy_from_slice(properties.as_wire()),
+        }
     }
 
     /// The properties.
@@ -140,28 +143,59 @@ impl OwnedProperties {
 impl From<Event<'_>> for OwnedEvent {
     fn from(event: Event<'_>) -> Self {
         match event {
-            Event::Connected(Connected { session_present, properties }) => Self::Connected(OwnedConnected {
+            Event::Connected(Connected {
+                session_present,
+                properties,
+            }) => Self::Connected(OwnedConnected {
                 session_present,
                 properties: OwnedProperties::new(PacketType::ConnAck, properties),
             }),
-            Event::Message(Message { topic, payload, qos, retain, dup, packet_id, properties, ack }) => {
-                Self::Message(OwnedMessage {
-                    topic: topic.as_str().into(),
-                    payload: Bytes::copy_from_slice(payload),
-                    qos,
-                    retain,
-                    dup,
-                    packet_id,
-                    properties: OwnedProperties::new(PacketType::Publish, properties),
-                    ack,
-                })
-            }
-            Event::Completed { token, outcome } => Self::Completed { token, outcome: outcome.into() },
+            Event::Message(Message {
+                topic,
+                payload,
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties,
+                ack,
+            }) => Self::Message(OwnedMessage {
+                topic: topic.as_str().into(),
+                payload: Bytes::copy_from_slice(payload),
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties: OwnedProperties::new(PacketType::Publish, properties),
+                ack,
+            }),
+            Event::Completed { token, outcome } => Self::Completed {
+                token,
+                outcome: outcome.into(),
+            },
             Event::Aborted { token, why } => Self::Aborted { token, why },
-            Event::Closed(Closed { by, refused, code, statement, cause, properties }) => {
-                let packet = if refused { PacketType::ConnAck } else { PacketType::Disconnect };
+            Event::Closed(Closed {
+                by,
+                refused,
+                code,
+                statement,
+                cause,
+                properties,
+            }) => {
+                let packet = if refused {
+                    PacketType::ConnAck
+                } else {
+                    PacketType::Disconnect
+                };
                 let properties = OwnedProperties::new(packet, properties);
-                Self::Closed(OwnedClosed { by, refused, code, statement, cause, properties })
+                Self::Closed(OwnedClosed {
+                    by,
+                    refused,
+                    code,
+                    statement,
+                    cause,
+                    properties,
+                })
             }
         }
     }
@@ -171,9 +205,10 @@ impl From<Outcome<'_>> for OwnedOutcome {
     fn from(outcome: Outcome<'_>) -> Self {
         match outcome {
             Outcome::Written => Self::Written,
-            Outcome::Acknowledged { code, properties } => {
-                Self::Acknowledged { code, properties: OwnedProperties::new(PacketType::PubAck, properties) }
-            }
+            Outcome::Acknowledged { code, properties } => Self::Acknowledged {
+                code,
+                properties: OwnedProperties::new(PacketType::PubAck, properties),
+            },
             Outcome::Subscribed { codes, properties } => Self::Subscribed {
                 codes: codes.iter().collect(),
                 properties: OwnedProperties::new(PacketType::SubAck, properties),

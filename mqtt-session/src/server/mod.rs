@@ -314,3 +314,37 @@ fn place(places: &mut [Option<Place>], c: ConnId) -> Option<&mut Place> {
         .as_mut()
         .filter(|place| place.generation == c.generation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_send_sync_unpin<T: Send + Sync + Unpin>() {}
+
+    #[test]
+    fn public_types_go_anywhere() {
+        is_send_sync_unpin::<Server>();
+        is_send_sync_unpin::<Broker>();
+        is_send_sync_unpin::<ServerConn>();
+        is_send_sync_unpin::<Message>();
+        is_send_sync_unpin::<Reply>();
+        is_send_sync_unpin::<driver::Driver>();
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn what_every_connection_costs_is_small() {
+        let sizes = [
+            ("ServerConn", size_of::<ServerConn>(), 48),
+            ("place of a connection", size_of::<Option<Place>>(), 72),
+            ("Link", broker::LINK_SIZE, 112),
+            ("Session", size_of::<session::Session>(), 264),
+            ("Reply", size_of::<Reply>(), 40),
+            ("queue entry", size_of::<session::Waiting>(), 56),
+        ];
+        for (name, size, most) in sizes {
+            std::println!("{name}: {size} bytes");
+            assert!(size <= most, "{name}: {size}");
+        }
+    }
+}

@@ -41,6 +41,9 @@ use crate::{
 };
 use link::{Link, Phase};
 
+#[cfg(test)]
+pub(super) const LINK_SIZE: usize = size_of::<Link>();
+
 /// Answers that may wait for a connection before it is asked to pause.
 const OWED_MAX: usize = 1_024;
 
