@@ -57,8 +57,11 @@ pub struct Client<L, T, S: Storage = Heap> {
     drain_by: Option<Instant>,
     write_error: Option<io::Error>,
     error: Option<io::Error>,
-    /// When the output was last looked after.
-    looked: Instant,
+    /// When the link was last looked at. The machine is told no later time: an answer that lies in the link while this
+    /// task is away must not seem to be missing.
+    now: Instant,
+    /// When output was last written.
+    written: Instant,
     pub(crate) operations: Operations,
 }
 
@@ -85,7 +88,8 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
             drain_by: None,
             write_error: None,
             error: None,
-            looked: clock.now(),
+            now: clock.now(),
+            written: clock.now(),
             operations: Operations::default(),
             machine,
             clock,
@@ -117,14 +121,15 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         if self.open {
             return Err(Refused::AlreadyConnected);
         }
-        self.machine.connect(self.clock.now(), options)?;
+        self.now = self.clock.now();
+        self.machine.connect(self.now, options)?;
         self.rx.clear();
         self.tx.clear();
         (self.end_by, self.drain_by, self.write_error, self.error) = (None, None, None, None);
         self.open = true;
         self.link = Some(transport.into());
         if !self.reading {
-            self.machine.handle_paused(self.clock.now(), true);
+            self.machine.handle_paused(self.now, true);
         }
         Ok(())
     }
@@ -172,7 +177,9 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
                 given,
                 Refused::Unsupported(Unsupported::ExternalPayload),
             )),
-            payload => self.machine.publish(self.clock.now(), message, payload),
+            payload @ (Payload::Copy(_) | Payload::Shared(_) | _) => {
+                self.machine.publish(self.now, message, payload)
+            }
         }
     }
 
@@ -185,7 +192,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         filters: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, Refused> {
-        self.machine.subscribe(self.clock.now(), filters, properties)
+        self.machine.subscribe(self.now, filters, properties)
     }
 
     /// Gives subscriptions up: see [`Machine::unsubscribe`].
@@ -197,7 +204,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         filters: &[TopicFilter<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, Refused> {
-        self.machine.unsubscribe(self.clock.now(), filters, properties)
+        self.machine.unsubscribe(self.now, filters, properties)
     }
 
     /// Asks for a sign of life: see [`Machine::ping`].
@@ -205,7 +212,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// # Errors
     /// As of the machine.
     pub fn ping(&mut self) -> Result<Token, Refused> {
-        self.machine.ping(self.clock.now())
+        self.machine.ping(self.now)
     }
 
     /// Answers a message of QoS 1 or 2: see [`Machine::acknowledge`].
@@ -213,7 +220,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// # Errors
     /// As of the machine.
     pub fn acknowledge(&mut self, ack: AckToken, answer: &Ack<'_>) -> Result<(), NotTaken<AckToken>> {
-        self.machine.acknowledge(self.clock.now(), ack, answer)
+        self.machine.acknowledge(self.now, ack, answer)
     }
 
     /// Ends the connection in order, now: see [`Machine::disconnect`]. [`Event::Closed`] follows when DISCONNECT is
@@ -222,9 +229,8 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// # Errors
     /// As of the machine.
     pub fn disconnect(&mut self, last: &Disconnect<'_>) -> Result<(), Refused> {
-        let now = self.clock.now();
-        self.machine.disconnect(now, last)?;
-        self.end_by = Some(now + LAST_WORDS);
+        self.machine.disconnect(self.now, last)?;
+        self.end_by = Some(self.clock.now() + LAST_WORDS);
         Ok(())
     }
 
@@ -239,13 +245,14 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     pub fn set_reading(&mut self, reading: bool) {
         if reading != self.reading {
             self.reading = reading;
-            self.machine.handle_paused(self.clock.now(), !reading);
+            self.now = self.clock.now();
+            self.machine.handle_paused(self.now, !reading);
         }
     }
 
     /// The next event, to be viewed in the received bytes before so many that were consumed.
     fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Found, usize)>> {
-        if self.clock.now() > self.looked + LINGER {
+        if self.clock.now() > self.written + LINGER {
             self.write(cx);
         }
         for _ in 0..TURNS {
@@ -267,6 +274,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
                     .unwrap_or_else(|| io::ErrorKind::NotConnected.into())));
             }
             // All three are polled, whatever the others do: that is what wakes this task for each of them.
+            self.now = self.clock.now();
             let written = self.write(cx);
             let read = self.read(cx);
             let due = self.wait(cx);
@@ -280,15 +288,14 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
 
     /// What the machine makes of the bytes and the time.
     fn handle_input(&mut self) -> Option<(Found, usize)> {
-        let now = self.clock.now();
         let rx = if self.reading { self.rx.filled() } else { &[] };
-        let handled = self.machine.handle_input(now, rx);
+        let handled = self.machine.handle_input(self.now, rx);
         let closed = matches!(handled.event, Some(Event::Closed(_)));
         let found = handled.event.map(|event| (event.detach(rx), handled.consumed));
         self.rx.consume(handled.consumed);
         if closed {
             self.ending = found;
-            self.end_by = Some(now + LAST_WORDS);
+            self.end_by = Some(self.clock.now() + LAST_WORDS);
             return None;
         }
         found
@@ -296,13 +303,13 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
 
     /// Writes what there is to write. `true`: something has happened.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        self.looked = self.clock.now();
+        self.written = self.clock.now();
         let mut happened = false;
         for _ in 0..WRITES {
             let (Some(link), None) = (&mut self.link, &self.write_error) else {
                 break;
             };
-            match self.tx.poll_write(cx, self.looked, &mut self.machine, link) {
+            match self.tx.poll_write(cx, self.now, &mut self.machine, link) {
                 Poll::Ready(Ok(true)) => happened = true,
                 Poll::Ready(Ok(false)) | Poll::Pending => break,
                 Poll::Ready(Err(error)) => {
@@ -351,7 +358,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
 
     /// Waits for what is due. `true`: something is.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = self.clock.now();
+        let now = self.now;
         if self
             .drain_by
             .is_some_and(|by| by <= now || self.machine.is_idle())
@@ -380,8 +387,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// Writes what is left after `Closed`, and closes the link; gives up when it takes too long.
     fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(link) = &mut self.link {
-            let now = self.clock.now();
-            let step = match self.tx.poll_write(cx, now, &mut self.machine, link) {
+            let step = match self.tx.poll_write(cx, self.now, &mut self.machine, link) {
                 Poll::Ready(Ok(true)) => continue,
                 Poll::Ready(Ok(false)) => link.poll_close(cx),
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -389,7 +395,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
             };
             if step.is_pending()
                 && let Some(by) = self.end_by
-                && by > now
+                && by > self.clock.now()
             {
                 ready!(self.timer.poll_until(cx, self.clock.deadline(by)));
                 continue;

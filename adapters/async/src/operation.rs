@@ -75,17 +75,18 @@ impl Operations {
 
     /// Tells whoever waits; gives the event back if it is for nobody here.
     pub(crate) fn tell(&mut self, event: OwnedEvent) -> Option<OwnedEvent> {
-        let (token, end) = match event {
-            OwnedEvent::Completed { token, outcome } if self.0.contains_key(&token) => (token, Ok(outcome)),
-            OwnedEvent::Aborted { token, why } if self.0.contains_key(&token) => {
-                (token, Err(OperationError::Aborted(why)))
-            }
-            event => return Some(event),
+        let (OwnedEvent::Completed { token, .. } | OwnedEvent::Aborted { token, .. }) = &event else {
+            return Some(event);
         };
-        if let Some(reply) = self.0.remove(&token) {
-            // Whoever dropped the operation does not want to know.
-            let _ = reply.send(end);
-        }
+        let Some(reply) = self.0.remove(token) else {
+            return Some(event);
+        };
+        // Whoever dropped the operation does not want to know.
+        let _ = match event {
+            OwnedEvent::Completed { outcome, .. } => reply.send(Ok(outcome)),
+            OwnedEvent::Aborted { why, .. } => reply.send(Err(OperationError::Aborted(why))),
+            OwnedEvent::Connected(_) | OwnedEvent::Message(_) | OwnedEvent::Closed(_) | _ => Ok(()),
+        };
         None
     }
 }

@@ -1,12 +1,10 @@
 //! Which connections have something to read, or room to write.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Wake, Waker},
+use core::{
+    sync::atomic::{AtomicBool, Ordering},
+    task::Waker,
 };
+use std::{sync::Arc, task::Wake};
 
 use atomic_waker::AtomicWaker;
 use concurrent_queue::ConcurrentQueue;

@@ -7,16 +7,11 @@
 use core::{
     fmt,
     future::poll_fn,
-    task::{Context, Poll},
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Wake, Waker},
-};
+use std::{sync::Arc, task::Wake};
 
 use mqtt_session::{
     Instant,

@@ -54,14 +54,14 @@ pub async fn connect_tcp(to: impl ToSocketAddrs) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// A task that drives a client. It gives the client back with its session, and why it has no connection any more.
+pub type ClientTask<T, S> = JoinHandle<(Client<T, S>, std::io::Error)>;
+
 /// Gives a client a task of its own. The task ends with the connection: see [`mqtt_async::Client::into_task`].
 ///
 /// # Panics
 /// Outside of a runtime.
-pub fn spawn<T, S>(
-    client: Client<T, S>,
-    config: TaskConfig,
-) -> (Handle, Events, JoinHandle<(Client<T, S>, std::io::Error)>)
+pub fn spawn<T, S>(client: Client<T, S>, config: TaskConfig) -> (Handle, Events, ClientTask<T, S>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Storage + Send + 'static,

@@ -1,0 +1,62 @@
+//! The face that a behaviour sees of an adapter.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use mqtt_proto::{TopicFilter, packet::Subscription};
+use mqtt_session::{AckToken, Config, ConnectOptions, Publish, Refused, Token, client::OwnedEvent};
+
+/// A client over some adapter, as blocking functions. The session lives as long as the value; transports come and go.
+pub trait Driver: Sized {
+    /// A client that was never connected.
+    fn new(config: Config) -> Self;
+
+    /// Opens a TCP connection (and panics if there is none), and sends CONNECT with the first `next_event`.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn connect(&mut self, to: SocketAddr, options: &ConnectOptions<'_>) -> Result<(), Refused>;
+
+    /// As of the client.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn publish(&mut self, message: &Publish<'_>, payload: &[u8]) -> Result<Token, Refused>;
+
+    /// As of the client, without properties.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, Refused>;
+
+    /// As of the client, without properties.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Token, Refused>;
+
+    /// As of the client.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn ping(&mut self) -> Result<Token, Refused>;
+
+    /// Takes a message, with success.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn acknowledge(&mut self, ack: AckToken) -> Result<(), Refused>;
+
+    /// A normal disconnection, without properties.
+    ///
+    /// # Errors
+    /// The client refused.
+    fn disconnect(&mut self) -> Result<(), Refused>;
+
+    /// Ends the TCP connection without a DISCONNECT.
+    fn cut(&mut self);
+
+    /// Drives the client until an event comes; `None` if none came for so long, or if there is no transport and nothing
+    /// left to tell.
+    fn next_event(&mut self, timeout: Duration) -> Option<OwnedEvent>;
+}
