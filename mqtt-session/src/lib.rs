@@ -19,6 +19,8 @@ mod refused;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod storage;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod token;
 mod transmit;

@@ -58,6 +58,21 @@ mod flag {
 }
 
 impl<'a> Connect<'a> {
+    /// A CONNECT that begins a new session, with 60 seconds of keep-alive, and without will, credentials and properties.
+    #[must_use]
+    pub const fn new(version: Version, client_id: &'a str) -> Self {
+        Self {
+            version,
+            clean_start: true,
+            keep_alive: 60,
+            client_id,
+            will: None,
+            user_name: None,
+            password: None,
+            properties: Properties::EMPTY,
+        }
+    }
+
     /// Reads protocol name and level, and takes the version from them.
     pub(super) fn decode_version(r: &mut Reader<'a>) -> Result<Version, DecodeError> {
         let name_at = r.offset();

@@ -30,13 +30,13 @@ impl<S: Storage> Client<S> {
             return Err(rules::ACK_OF_WRONG_KIND.broken(version));
         }
         match (Outgoing::on_answer(stage, answer, ack.code), found) {
-            (OnAnswer::Done, Some(index)) => {
+            (OnAnswer::Done(code), Some(index)) => {
                 let token = self.storage.slot(index).token;
                 self.leave_flow(index);
                 self.give_window_back(index);
                 self.free(index);
                 let outcome = Outcome::Acknowledged {
-                    code: ack.code,
+                    code,
                     properties: ack.properties,
                 };
                 Ok(Step::Event(Event::Completed { token, outcome }))
@@ -62,7 +62,7 @@ impl<S: Storage> Client<S> {
                 Ok(Step::Nothing)
             }
             (OnAnswer::Violation(rule), _) => Err(rule.broken(version)),
-            (OnAnswer::Ignore | OnAnswer::Done | OnAnswer::Release, _) => Ok(Step::Nothing),
+            (OnAnswer::Ignore | OnAnswer::Done(_) | OnAnswer::Release, _) => Ok(Step::Nothing),
         }
     }
 

@@ -78,7 +78,8 @@ pub enum Outcome<'b> {
     Written,
     /// PUBACK, PUBCOMP, or a PUBREC that refuses.
     Acknowledged {
-        /// Its reason code; below 0x80 the server has the message.
+        /// Its reason code; below 0x80 the server has the message. A PUBCOMP is always a success: the server took the
+        /// message with PUBREC.
         code: ReasonCode,
         /// Its properties.
         properties: Properties<'b>,

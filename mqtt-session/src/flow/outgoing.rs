@@ -32,8 +32,9 @@ pub enum Answer {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnAnswer {
-    /// The message has ended with the code of the answer: its id and its place in the window are free.
-    Done,
+    /// The message has ended with this code: its id and its place in the window are free. A PUBCOMP ends it well whatever
+    /// its code: the receiver took the message when it sent PUBREC, and 0x92 only says that it has forgotten it since.
+    Done(ReasonCode),
     /// Drop the message but keep its id; PUBREL is owed, after those owed already (`5/MQTT-4.3.3-4`, `5/MQTT-4.6.0-4`).
     Release,
     /// Nothing is known of this id, so it cannot have a message: answer PUBREL with 0x92, in 3.x plain (3.6.2.1).
@@ -70,12 +71,11 @@ impl Outgoing {
     pub fn on_answer(stage: Option<Self>, answer: Answer, code: ReasonCode) -> OnAnswer {
         use super::rules;
         match (stage, answer) {
-            (Some(Self::AwaitingPubAck), Answer::PubAck) | (Some(Self::AwaitingPubComp), Answer::PubComp) => {
-                OnAnswer::Done
-            }
+            (Some(Self::AwaitingPubAck), Answer::PubAck) => OnAnswer::Done(code),
+            (Some(Self::AwaitingPubComp), Answer::PubComp) => OnAnswer::Done(ReasonCode::SUCCESS),
             // 5/MQTT-4.4.0-2: a refusal ends the exchange, and no PUBREL follows it.
             (Some(Self::AwaitingPubRec | Self::AwaitingPubComp), Answer::PubRec) if code.is_failure() => {
-                OnAnswer::Done
+                OnAnswer::Done(code)
             }
             // A second PUBREC answers a PUBLISH that was sent again; PUBREL is its answer again.
             (Some(Self::AwaitingPubRec | Self::AwaitingPubComp), Answer::PubRec) => OnAnswer::Release,
@@ -108,7 +108,8 @@ mod tests {
         let good = ReasonCode::SUCCESS;
         let bad = ReasonCode::QUOTA_EXCEEDED;
         let seen = |stage, answer, code| match Outgoing::on_answer(stage, answer, code) {
-            OnAnswer::Done => "done",
+            OnAnswer::Done(code) if code.is_failure() => "failed",
+            OnAnswer::Done(_) => "done",
             OnAnswer::Release => "release",
             OnAnswer::ReleaseUnknown => "release unknown",
             OnAnswer::Ignore => "ignore",
@@ -118,14 +119,14 @@ mod tests {
             (None, PubAck, "ignore", "ignore"),
             (None, PubRec, "release unknown", "ignore"),
             (None, PubComp, "ignore", "ignore"),
-            (Some(AwaitingPubAck), PubAck, "done", "done"),
+            (Some(AwaitingPubAck), PubAck, "done", "failed"),
             (Some(AwaitingPubAck), PubRec, "violation", "violation"),
             (Some(AwaitingPubAck), PubComp, "violation", "violation"),
             (Some(AwaitingPubRec), PubAck, "violation", "violation"),
-            (Some(AwaitingPubRec), PubRec, "release", "done"),
+            (Some(AwaitingPubRec), PubRec, "release", "failed"),
             (Some(AwaitingPubRec), PubComp, "violation", "violation"),
             (Some(AwaitingPubComp), PubAck, "violation", "violation"),
-            (Some(AwaitingPubComp), PubRec, "release", "done"),
+            (Some(AwaitingPubComp), PubRec, "release", "failed"),
             (Some(AwaitingPubComp), PubComp, "done", "done"),
         ];
         for (stage, answer, if_good, if_bad) in rows {

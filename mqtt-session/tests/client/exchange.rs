@@ -3,7 +3,7 @@
 use mqtt_proto::{QoS, ReasonCode, Version};
 use mqtt_session::{
     Config, Event,
-    client::{Ack, Acknowledge},
+    client::{Ack, Acknowledge, Outcome},
     storage::{Fixed, Heap},
 };
 
@@ -213,4 +213,31 @@ fn no_more_messages_are_under_way_than_receive_maximum_and_other_packets_pass() 
     peer.pubcomp(2);
     peer.events();
     assert_eq!(peer.sent(), ["PUBLISH #4 c"]);
+}
+
+/// The PUBCOMP was lost with its link: the server has forgotten the message, because it had taken it.
+#[test]
+fn a_pubcomp_that_knows_nothing_of_the_message_ends_it_well() {
+    let mut peer = Peer::connected(Version::V5);
+    let token = peer.publish(QoS::ExactlyOnce, "x");
+    peer.sent();
+    peer.pubrec(1);
+    peer.events();
+    peer.sent();
+    peer.cut();
+    peer.events();
+    peer.connect(false, true);
+    assert_eq!(peer.sent(), ["PUBREL #1"]);
+    peer.send(&mqtt_proto::Packet::PubComp(mqtt_proto::packet::Ack::new(
+        crate::peer::id(1),
+        ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+    )));
+    let seen = peer.next(|event| match event {
+        Some(Event::Completed {
+            token,
+            outcome: Outcome::Acknowledged { code, .. },
+        }) => (token.get(), code),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(seen, (token, ReasonCode::SUCCESS));
 }

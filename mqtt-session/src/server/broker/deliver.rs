@@ -89,7 +89,7 @@ impl Broker {
             return;
         };
         match Outgoing::on_answer(session.in_flight.stage(id), answer, ack.code) {
-            OnAnswer::Done => {
+            OnAnswer::Done(_) => {
                 // 5/MQTT-4.8.2-6: a refused message of a shared subscription is dropped like any other.
                 session.in_flight.end(id, &mut link.outgoing);
                 self.wake(conn);

@@ -1,0 +1,328 @@
+//! What MQTT promises, under any sequence of operations and faults: exactly once, at least once, in order, and an end
+//! for everything.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use mqtt_proto::{
+    Properties, Property, QoS, TopicFilter, TopicName, Version,
+    packet::{Connect, Subscription, SubscriptionOptions},
+};
+use mqtt_session::{
+    Client, Config, Publish, Token,
+    client::{Ack, Acknowledge, OwnedEvent, OwnedOutcome},
+    storage::{Fixed, Heap, Storage},
+    testing::{Net, Way},
+};
+use proptest::prelude::*;
+
+/// Something that a program or the world does.
+#[derive(Clone, Debug)]
+enum Step {
+    Publish {
+        by: usize,
+        qos: QoS,
+    },
+    /// Acknowledge one of the messages that wait for it.
+    Acknowledge {
+        who: usize,
+        which: usize,
+    },
+    /// The link is lost after so many more bytes of one direction.
+    CutAfter {
+        who: usize,
+        way: Way,
+        bytes: usize,
+    },
+    Cut {
+        who: usize,
+    },
+    Reconnect {
+        who: usize,
+    },
+    /// Bytes arrive in small pieces from now on.
+    Narrow {
+        who: usize,
+        way: Way,
+        piece: usize,
+        capacity: usize,
+    },
+    Turn {
+        times: usize,
+    },
+    Wait {
+        millis: u64,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0usize..2;
+    let way = prop_oneof![Just(Way::Up), Just(Way::Down)];
+    prop_oneof![
+        6 => (who.clone(), 0usize..3).prop_map(|(by, qos)| Step::Publish { by, qos: QoS::ALL[qos] }),
+        4 => (who.clone(), any::<usize>()).prop_map(|(who, which)| Step::Acknowledge { who, which }),
+        3 => (who.clone(), way.clone(), 0usize..120).prop_map(|(who, way, bytes)| Step::CutAfter { who, way, bytes }),
+        1 => who.clone().prop_map(|who| Step::Cut { who }),
+        3 => who.clone().prop_map(|who| Step::Reconnect { who }),
+        1 => (who, way, 1usize..20, 40usize..200)
+            .prop_map(|(who, way, piece, capacity)| Step::Narrow { who, way, piece, capacity }),
+        5 => (1usize..6).prop_map(|times| Step::Turn { times }),
+        1 => (1u64..40_000).prop_map(|millis| Step::Wait { millis }),
+    ]
+}
+
+struct World<S: Storage> {
+    net: Net<S>,
+    version: Version,
+    /// Which message each accepted token belongs to, until it has ended.
+    open: [BTreeMap<u32, (QoS, u32)>; 2],
+    /// What each client was told, by message.
+    told: [BTreeMap<u32, u32>; 2],
+    /// The messages of each publisher and QoS that a client was told, in order.
+    order: [Vec<(usize, QoS, u32)>; 2],
+    acks: [Vec<mqtt_session::AckToken>; 2],
+    acknowledged: Vec<u32>,
+    published: Vec<(usize, QoS)>,
+}
+
+const TOPIC: &str = "g/t";
+
+impl<S: Storage> World<S> {
+    fn new(version: Version, storage: impl Fn() -> S) -> Self {
+        let mut net = Net::new(Default::default());
+        let mut config = Config::DEFAULT;
+        config.acknowledge = Acknowledge::Manual;
+        for _ in 0..2 {
+            net.add(Client::new(config, storage()));
+        }
+        let mut world = Self {
+            net,
+            version,
+            open: Default::default(),
+            told: Default::default(),
+            order: Default::default(),
+            acks: Default::default(),
+            acknowledged: Vec::new(),
+            published: Vec::new(),
+        };
+        for who in 0..2 {
+            world.reconnect(who);
+            world.net.settle();
+            let filter = TopicFilter::new(TOPIC).unwrap();
+            let subscription = Subscription {
+                filter,
+                options: SubscriptionOptions::new(QoS::ExactlyOnce),
+            };
+            let now = world.net.now();
+            world
+                .net
+                .client(who)
+                .subscribe(now, &[subscription], Properties::EMPTY)
+                .unwrap();
+            world.net.settle();
+            world.hear(who);
+        }
+        world
+    }
+
+    fn reconnect(&mut self, who: usize) {
+        const KEPT: &[Property<'_>] = &[Property::SessionExpiryInterval(u32::MAX)];
+        let properties = if self.version == Version::V5 {
+            Properties::new(KEPT)
+        } else {
+            Properties::EMPTY
+        };
+        let options = Connect {
+            clean_start: false,
+            keep_alive: 20,
+            properties,
+            ..Connect::new(self.version, ["one", "two"][who])
+        };
+        self.net.connect(who, &options).unwrap();
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Publish { by, qos } => {
+                let message = Publish::new(TopicName::new(TOPIC).unwrap(), qos);
+                let number = self.published.len() as u32;
+                let now = self.net.now();
+                // A refusal is fine, if it leaves nothing behind.
+                if let Ok(token) = self
+                    .net
+                    .client(by)
+                    .publish(now, &message, &number.to_be_bytes()[..])
+                {
+                    self.published.push((by, qos));
+                    assert!(
+                        self.open[by].insert(token.get(), (qos, number)).is_none(),
+                        "a token twice"
+                    );
+                }
+            }
+            Step::Acknowledge { who, which } => self.acknowledge(who, which),
+            Step::CutAfter { who, way, bytes } => self.net.faults(who, way).cut_after = Some(bytes),
+            Step::Cut { who } => self.net.cut(who),
+            Step::Reconnect { who } => self.reconnect(who),
+            Step::Narrow {
+                who,
+                way,
+                piece,
+                capacity,
+            } => {
+                let faults = self.net.faults(who, way);
+                faults.piece = piece;
+                faults.capacity = capacity;
+            }
+            Step::Turn { times } => {
+                for _ in 0..times {
+                    self.net.turn();
+                }
+            }
+            Step::Wait { millis } => self.net.advance(Duration::from_millis(millis)),
+        }
+        for who in 0..2 {
+            self.hear(who);
+        }
+    }
+
+    fn acknowledge(&mut self, who: usize, which: usize) {
+        let acks = &mut self.acks[who];
+        if !acks.is_empty() {
+            let token = acks.remove(which % acks.len());
+            let now = self.net.now();
+            self.net
+                .client(who)
+                .acknowledge(now, token, &Ack::SUCCESS)
+                .unwrap();
+        }
+    }
+
+    fn hear(&mut self, who: usize) {
+        for event in self.net.take_events(who) {
+            match event {
+                OwnedEvent::Message(message) => {
+                    let number = u32::from_be_bytes(message.payload[..].try_into().unwrap());
+                    let (by, qos) = self.published[number as usize];
+                    let times = self.told[who].entry(number).or_default();
+                    *times += 1;
+                    match qos {
+                        QoS::AtMostOnce | QoS::ExactlyOnce => {
+                            assert_eq!(*times, 1, "message {number} of {qos:?} came again");
+                        }
+                        QoS::AtLeastOnce => {}
+                    }
+                    if *times == 1 {
+                        self.order[who].push((by, qos, number));
+                    }
+                    self.acks[who].extend(message.ack);
+                }
+                OwnedEvent::Completed { token, outcome } => {
+                    if let Some((qos, number)) = self.open[who].remove(&token.get()) {
+                        if let OwnedOutcome::Acknowledged { code, .. } = outcome {
+                            assert!(!code.is_failure(), "{code} to {who}: {qos:?} {number}");
+                            self.acknowledged.push(number);
+                        } else {
+                            assert_eq!(qos, QoS::AtMostOnce);
+                        }
+                    }
+                }
+                OwnedEvent::Aborted { token, why } => {
+                    // The server keeps its sessions: only requests may end so.
+                    assert!(
+                        !self.open[who].contains_key(&token.get()),
+                        "{token:?} aborted: {why:?}"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The world becomes friendly; everything must come to its end.
+    fn calm_down(&mut self) {
+        for who in 0..2 {
+            for way in [Way::Up, Way::Down] {
+                *self.net.faults(who, way) = Default::default();
+            }
+            self.reconnect(who);
+        }
+        for _ in 0..2_000 {
+            self.net.advance(Duration::from_secs(1));
+            for who in 0..2 {
+                self.hear(who);
+                self.acknowledge(who, 0);
+            }
+            let quiet =
+                |world: &mut Self, who: usize| world.acks[who].is_empty() && world.net.client(who).is_idle();
+            if quiet(self, 0) && quiet(self, 1) {
+                break;
+            }
+        }
+    }
+
+    fn check(&mut self) {
+        for who in 0..2 {
+            assert!(self.open[who].is_empty(), "never ended: {:?}", self.open[who]);
+            assert!(
+                self.net.client(who).is_idle(),
+                "something is stuck: {:?}",
+                self.net.client(who)
+            );
+            // Both subscribed before anything was published, with sessions that are kept.
+            for (number, &(_, qos)) in self.published.iter().enumerate() {
+                let times = self.told[who].get(&(number as u32)).copied().unwrap_or(0);
+                match qos {
+                    QoS::AtMostOnce => assert!(times <= 1),
+                    QoS::AtLeastOnce => assert!(times >= 1, "message {number} was lost to {who}"),
+                    QoS::ExactlyOnce => assert_eq!(times, 1, "message {number} to {who}"),
+                }
+            }
+            for by in 0..2 {
+                for qos in QoS::ALL {
+                    let seen: Vec<u32> = self.order[who]
+                        .iter()
+                        .filter(|m| (m.0, m.1) == (by, qos))
+                        .map(|m| m.2)
+                        .collect();
+                    assert!(seen.is_sorted(), "{by} to {who}, {qos:?}: {seen:?}");
+                }
+            }
+        }
+    }
+}
+
+fn run<S: Storage>(version: Version, storage: impl Fn() -> S, steps: &[Step]) {
+    let mut world = World::new(version, storage);
+    for step in steps {
+        world.apply(step);
+    }
+    world.calm_down();
+    world.check();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn on_the_heap(version in 0usize..3, steps in proptest::collection::vec(step(), 1..60)) {
+        run(Version::ALL[version], Heap::new, &steps);
+    }
+
+    #[test]
+    fn on_memory_of_a_fixed_size(version in 0usize..3, steps in proptest::collection::vec(step(), 1..60)) {
+        run(Version::ALL[version], Fixed::<16, 1024>::new, &steps);
+    }
+}
+
+#[test]
+fn tokens_are_numbers_that_are_not_used_again() {
+    let mut net: Net = Net::new(Default::default());
+    let c = net.add(Client::new(Config::DEFAULT, Heap::new()));
+    let now = net.now();
+    let message = Publish::new(TopicName::new("t").unwrap(), QoS::AtMostOnce);
+    let tokens: Vec<Token> = (0..100)
+        .map(|_| net.client(c).publish(now, &message, "").unwrap())
+        .collect();
+    assert!(tokens.windows(2).all(|pair| pair[0] < pair[1]));
+}

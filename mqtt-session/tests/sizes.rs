@@ -1,0 +1,40 @@
+//! What the machines weigh, on this machine; a limit on each keeps it so.
+
+use core::mem::size_of;
+
+use mqtt_session::{
+    Client, Event,
+    client::Found,
+    server::ServerConn,
+    storage::{ArrivalSlot, Borrowed, Fixed, Heap, Slot},
+};
+
+#[test]
+fn sizes_are_printed_and_stay_within_their_limits() {
+    let rows = [
+        ("Client<Borrowed>", size_of::<Client<Borrowed<'_>>>(), 520),
+        ("Client<Fixed<4, 256>>", size_of::<Client<Fixed<4, 256>>>(), 920),
+        ("Client<Fixed<8, 512>>", size_of::<Client<Fixed<8, 512>>>(), 1_400),
+        ("Client<Heap>", size_of::<Client<Heap>>(), 640),
+        ("Slot", size_of::<Slot>(), 48),
+        ("ArrivalSlot", size_of::<ArrivalSlot>(), 20),
+        ("Event", size_of::<Event<'_>>(), 104),
+        ("Found", size_of::<Found>(), 128),
+        ("ServerConn", size_of::<ServerConn>(), 160),
+    ];
+    for (name, size, limit) in rows {
+        println!("{name:24} {size:5} bytes");
+        assert!(size <= limit, "{name}: {size} bytes, the limit is {limit}");
+    }
+}
+
+#[test]
+fn the_machines_can_be_sent_and_shared() {
+    fn check<T: Send + Sync + Unpin>() {}
+    check::<Client<Borrowed<'_>>>();
+    check::<Client<Fixed<4, 256>>>();
+    check::<Client<Heap>>();
+    check::<Event<'_>>();
+    check::<mqtt_session::server::Server>();
+    check::<mqtt_session::server::Broker>();
+}
