@@ -58,7 +58,7 @@ impl<S: Storage> Client<S> {
                 Ok(Step::Nothing)
             }
             (OnAnswer::ReleaseUnknown, _) => {
-                self.arrivals.owed.push(Answerless::PubRel, id);
+                self.arrivals.owed.push(Answerless::ReleaseUnknown, id);
                 Ok(Step::Nothing)
             }
             (OnAnswer::Violation(rule), _) => Err(rule.broken(version)),

@@ -83,15 +83,15 @@ pub(super) struct Owed {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answerless {
     /// PUBREC for a message that was answered before.
-    PubRec,
+    ReceivedBefore,
     /// PUBREL for a PUBREC that belongs to nothing.
-    PubRel,
+    ReleaseUnknown,
     /// PUBCOMP for a PUBREL that belongs to nothing.
-    PubComp,
+    CompleteUnknown,
     /// PUBACK for a message whose id is in use.
-    PubAckInUse,
+    QoS1IdInUse,
     /// PUBREC for a message whose id is in use.
-    PubRecInUse,
+    QoS2IdInUse,
 }
 
 impl Owed {
@@ -156,7 +156,7 @@ impl<S: Storage> Client<S> {
             },
             (OnPublish::Deliver(_), _) => {}
             (OnPublish::PubRecAgain, Some(id)) => {
-                self.arrivals.owed.push(Answerless::PubRec, id);
+                self.arrivals.owed.push(Answerless::ReceivedBefore, id);
                 return Ok(Step::Nothing);
             }
             (OnPublish::IdInUse, Some(id)) => {
@@ -164,8 +164,8 @@ impl<S: Storage> Client<S> {
                     return Err(rules::ID_IN_USE.broken(version));
                 }
                 let answer = match head.qos {
-                    mqtt_proto::QoS::ExactlyOnce => Answerless::PubRecInUse,
-                    mqtt_proto::QoS::AtMostOnce | mqtt_proto::QoS::AtLeastOnce => Answerless::PubAckInUse,
+                    mqtt_proto::QoS::ExactlyOnce => Answerless::QoS2IdInUse,
+                    mqtt_proto::QoS::AtMostOnce | mqtt_proto::QoS::AtLeastOnce => Answerless::QoS1IdInUse,
                 };
                 self.arrivals.owed.push(answer, id);
                 return Ok(Step::Nothing);
@@ -265,7 +265,7 @@ impl<S: Storage> Client<S> {
                 self.storage.arrival_mut(index).answer = Some(ReasonCode::SUCCESS);
             }
             (OnPubRel::Complete | OnPubRel::CompleteUnknown, _) => {
-                self.arrivals.owed.push(Answerless::PubComp, id)
+                self.arrivals.owed.push(Answerless::CompleteUnknown, id)
             }
             (OnPubRel::Violation(rule), _) => return Err(rule.broken(version)),
         }

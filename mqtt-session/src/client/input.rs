@@ -164,10 +164,13 @@ impl<S: Storage> Client<S> {
 
     fn handle_packet<'b>(&mut self, version: Version, packet: Packet<'b>) -> Result<Step<'b>, Violation> {
         if matches!(self.link, Link::Connecting(_)) && packet.packet_type() != PacketType::ConnAck {
-            return Err(match packet {
-                Packet::Auth(_) => rules::UNEXPECTED_AUTH.broken(version),
-                _ => rules::BEFORE_CONNACK.broken(version),
-            });
+            let auth = packet.packet_type() == PacketType::Auth;
+            let rule = if auth {
+                rules::UNEXPECTED_AUTH
+            } else {
+                rules::BEFORE_CONNACK
+            };
+            return Err(rule.broken(version));
         }
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack).map(Step::Event),

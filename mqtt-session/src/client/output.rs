@@ -124,24 +124,23 @@ impl<S: Storage> Client<S> {
             Some(index) => {
                 let slot = self.storage.slot(index);
                 let block = self.storage.bytes(index);
-                let body = match current.job {
-                    Job::Publish(_) if slot.external => {
-                        let offset = current.written.saturating_sub(current.end - current.start);
-                        Body::External {
-                            token: slot.token,
-                            offset,
-                            len: current.body - offset,
-                        }
+                let is_publish = matches!(current.job, Job::Publish(_));
+                let body = if is_publish && slot.external {
+                    let offset = current.written.saturating_sub(current.end - current.start);
+                    Body::External {
+                        token: slot.token,
+                        offset,
+                        len: current.body - offset,
                     }
-                    Job::Publish(_) => {
-                        let own = block.get(slot.head_len as usize..).unwrap_or_default();
-                        Body::Bytes(if own.is_empty() {
-                            self.storage.shared(index)
-                        } else {
-                            own
-                        })
-                    }
-                    _ => Body::Bytes(&[]),
+                } else if is_publish {
+                    let own = block.get(slot.head_len as usize..).unwrap_or_default();
+                    Body::Bytes(if own.is_empty() {
+                        self.storage.shared(index)
+                    } else {
+                        own
+                    })
+                } else {
+                    Body::Bytes(&[])
                 };
                 (block, body)
             }
@@ -240,7 +239,7 @@ impl<S: Storage> Client<S> {
         }
     }
 
-    fn choose_control(&mut self) -> Option<Current> {
+    fn choose_control(&self) -> Option<Current> {
         self.output
             .control
             .then(|| Current::block(Job::Control, 0, self.storage.bytes(CONTROL).len(), 0))
@@ -474,10 +473,10 @@ fn answerless(version: Version, answer: Answerless, id: PacketId) -> Packet<'sta
     };
     let ack = |reason| packet::Ack::new(id, code(reason));
     match answer {
-        Answerless::PubRec => Packet::PubRec(ack(ReasonCode::SUCCESS)),
-        Answerless::PubRel => Packet::PubRel(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
-        Answerless::PubComp => Packet::PubComp(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
-        Answerless::PubAckInUse => Packet::PubAck(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
-        Answerless::PubRecInUse => Packet::PubRec(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
+        Answerless::ReceivedBefore => Packet::PubRec(ack(ReasonCode::SUCCESS)),
+        Answerless::ReleaseUnknown => Packet::PubRel(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
+        Answerless::CompleteUnknown => Packet::PubComp(ack(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
+        Answerless::QoS1IdInUse => Packet::PubAck(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
+        Answerless::QoS2IdInUse => Packet::PubRec(ack(ReasonCode::PACKET_IDENTIFIER_IN_USE)),
     }
 }

@@ -45,7 +45,7 @@ impl fmt::Display for Cause {
 
 impl Rule {
     /// The breach of this rule on a connection of that version.
-    pub fn broken(&'static self, version: Version) -> Violation {
+    pub fn broken(&self, version: Version) -> Violation {
         let [v31, v311, v5] = self.statements;
         let statement = match version {
             Version::V31 => v31,
