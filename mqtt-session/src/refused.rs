@@ -6,6 +6,7 @@ use mqtt_proto::{EncodeError, TopicError};
 
 /// A command was refused, and nothing has changed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refused {
     /// There is no connection, and this command needs one.
@@ -28,6 +29,7 @@ pub enum Refused {
 
 /// What cannot be done on this connection.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Unsupported {
     /// Properties and reason codes: 5.0 only.

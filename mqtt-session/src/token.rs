@@ -7,6 +7,7 @@ use mqtt_proto::{PacketId, QoS};
 /// Names an operation that the client has accepted, until it ends. Tokens are not used again within one client, unless
 /// more than 2³² operations are made.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Token(NonZeroU32);
 
 impl Token {
@@ -44,6 +45,7 @@ impl fmt::Debug for Token {
 /// message stays good as long as the session.
 #[must_use = "a message that is never acknowledged keeps its slot, and in the end stops the client from reading"]
 #[derive(PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AckToken {
     pub(crate) id: PacketId,
     pub(crate) qos: QoS,

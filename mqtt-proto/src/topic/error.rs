@@ -6,6 +6,7 @@ use crate::{Statement, Version, statement};
 
 /// A text that is no topic name, or no topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicError {
     kind: TopicErrorKind,
     offset: usize,

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 /// What a client decides by itself. A plain value; start from [`Config::DEFAULT`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
     /// Bytes that the caller's receive buffer can hold: the largest packet that is taken. In 5.0 announced as Maximum
@@ -45,6 +46,7 @@ impl Default for Config {
 
 /// When messages of QoS 1 and 2 are acknowledged.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Acknowledge {
     /// As soon as the event was handed out.
@@ -55,6 +57,7 @@ pub enum Acknowledge {
 
 /// Whether a publish is taken while there is no connection.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Offline {
     /// Yes: it waits in its slot.
@@ -65,6 +68,7 @@ pub enum Offline {
 
 /// What becomes of messages in flight when the server has lost the session.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OnSessionLost {
     /// They end as [`Aborted`](crate::Event::Aborted): whether they arrived is not known.
@@ -76,6 +80,7 @@ pub enum OnSessionLost {
 
 /// What to do with Session Present when this client has no session.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum UnknownSession {
     /// 5.0: close (`5/MQTT-3.2.2-4`). 3.x: go on.

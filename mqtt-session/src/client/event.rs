@@ -107,6 +107,7 @@ pub enum Outcome<'b> {
 
 /// Why an operation ended without an answer.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AbortReason {
     /// The connection ended; a subscribe, an unsubscribe or a ping ends with it.
@@ -138,6 +139,7 @@ pub struct Closed<'b> {
 
 /// Who ended a connection.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ClosedBy {
     /// This client: `disconnect`, a time-out, or an answer to a violation.

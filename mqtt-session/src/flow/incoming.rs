@@ -6,6 +6,7 @@ use super::rules::{self, Rule};
 
 /// Where a message stands that was received with a packet id and is not finished.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Incoming {
     /// QoS 1: passed on, PUBACK not sent yet.

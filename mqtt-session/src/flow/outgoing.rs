@@ -6,6 +6,7 @@ use super::rules::Rule;
 
 /// Where a message stands that was sent with a packet id and is not finished.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Outgoing {
     /// QoS 1: PUBLISH was sent, PUBACK is awaited.
@@ -18,6 +19,7 @@ pub enum Outgoing {
 
 /// An answer to a message.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Answer {
     /// To QoS 1.

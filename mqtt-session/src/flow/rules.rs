@@ -15,6 +15,7 @@ pub struct Rule {
 
 /// A breach of a rule by the peer: what to tell it, and which statement it broke.
 #[derive(Copy, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Violation {
     /// The reason code that answers it.
     pub code: ReasonCode,
@@ -26,6 +27,7 @@ pub struct Violation {
 
 /// What was wrong, or why a connection ended; `Display` says it in words.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Cause {
     /// A rule of a session, or something that is no breach of a rule.
