@@ -1,8 +1,8 @@
 //! The behaviours of all adapters, on tokio.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::SocketAddr;
 
 use adapter_suite::Driver;
 use mqtt_proto::{
