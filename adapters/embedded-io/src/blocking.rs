@@ -71,9 +71,7 @@ impl<'a, 'b, S: Storage, T: Read + ReadReady + Write + WriteReady> Client<'a, 'b
         }
         self.read();
         self.session.now = now;
-        if let Some(found) = self.take_event()? {
-            return Ok(Some(found));
-        }
+        // Also when there is something to tell: however much comes, what is to be said is not kept waiting.
         self.write();
         self.take_event()
     }

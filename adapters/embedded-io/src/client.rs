@@ -89,7 +89,9 @@ impl<'a, 'b, S: Storage, E, D: DelayNs, N: FnMut() -> Instant> Client<'a, 'b, S,
                     self.link.start_read(rx);
                 }
             }
-            if self.wait(Some(Duration::ZERO)).await || self.is_due() || self.start_write() {
+            let moved = self.wait(Some(Duration::ZERO)).await;
+            // Also when there is something to tell: however much comes, what is to be said is not kept waiting.
+            if self.start_write() || moved || self.is_due() {
                 continue;
             }
             let wait = self.session.poll_timeout();

@@ -184,17 +184,16 @@ impl<T: Transport, S: Storage> Client<T, S> {
             if self.link == Link::None {
                 return Ok(None);
             }
-            let moved = self.read();
+            let mut moved = self.read();
             self.now = self.clock.now();
+            // Also when there is something to tell: however much comes, what is to be said is not kept waiting.
+            moved |= self.write();
             if moved || self.machine.poll_timeout().is_some_and(|at| at <= self.now) {
                 continue;
             }
             if let Some(error) = self.output.broken.take() {
                 // Only now: the server's last words were in the socket, and may have said why.
                 self.end(Some(error));
-                continue;
-            }
-            if self.write() || self.output.broken.is_some() {
                 continue;
             }
             let has_output = self.has_output();
