@@ -3,11 +3,13 @@
 //! - [`trace`]: the language, text to [`Trace`](trace::Trace).
 //! - [`fields`]: packets as lists of named fields.
 //! - [`expect`]: whether a packet is the one that a line expects.
+//! - [`play`]: playing a trace line by line.
 //! - [`target`]: what traces are run against.
 //! - [`run`]: finding traces and running them; [`report`]: what came of it.
 
 pub mod expect;
 pub mod fields;
+pub mod play;
 pub mod report;
 pub mod run;
 pub mod target;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use mqtt_conformance::run;
+use mqtt_conformance::target::broker::MemoryBroker;
 use mqtt_conformance::target::codec::Codec;
 
 /// Packet traces that test any MQTT client, broker or codec.
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Ok(_) => return refuse(&format!("no .{} file in what was given", run::EXTENSION)),
         Err(error) => return refuse(&error.to_string()),
     };
-    let report = run::run(&files, &mut [&mut Codec]);
+    let report = run::run(&files, &mut [&mut Codec, &mut MemoryBroker]);
     if verbose {
         report.runs().iter().for_each(|run| println!("{run}"));
     }

@@ -4,17 +4,18 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use mqtt_conformance::run;
+use mqtt_conformance::target::broker::MemoryBroker;
 use mqtt_conformance::target::codec::Codec;
 use mqtt_conformance::target::{Outcome, Target};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Version;
 
 #[test]
-fn the_codec_does_what_every_trace_says() {
+fn codec_client_and_broker_do_what_every_trace_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
     let files = run::find(&[folder]).expect("the traces are there");
     assert!(files.len() >= 10, "{files:?}");
-    let report = run::run(&files, &mut [&mut Codec]);
+    let report = run::run(&files, &mut [&mut Codec, &mut MemoryBroker]);
     assert!(report.is_good(), "\n{report}");
 }
 

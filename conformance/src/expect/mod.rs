@@ -49,6 +49,58 @@ pub fn matches(
     }
 }
 
+/// Compares what an event says with what is expected, and binds captures as [`matches`] does.
+///
+/// Without `..` everything that the event says must be named, but what is 0 or empty.
+///
+/// # Errors
+///
+/// All differences. Nothing is bound then.
+pub fn fits_event(
+    expected: &[Field],
+    absent: &[Name],
+    open: bool,
+    found: &[(&'static str, Val)],
+    bindings: &mut Bindings,
+) -> Result<(), Vec<Mismatch>> {
+    let mut matcher = Matcher {
+        version: Version::V5,
+        bindings: bindings.clone(),
+        mismatches: Vec::new(),
+    };
+    let mut rest: Vec<&(&'static str, Val)> = found.iter().collect();
+    for field in expected {
+        let mismatch = match rest.iter().position(|(name, _)| *name == field.name) {
+            Some(at) => matcher.value(&field.name, &field.value, &rest.remove(at).1),
+            None => Some(Mismatch::new(
+                &field.name,
+                &field.value.to_string(),
+                "nothing of this name".to_owned(),
+            )),
+        };
+        matcher.mismatches.extend(mismatch);
+    }
+    for (name, value) in rest {
+        let says_nothing = match value {
+            Val::Int(number) => *number == 0,
+            Val::Data(data) => data.is_empty(),
+            Val::List(list) => list.is_empty(),
+            Val::Group { .. } | Val::Pair(..) => false,
+        };
+        if absent.iter().any(|one| one.text == *name) || !(open || says_nothing) {
+            matcher
+                .mismatches
+                .push(Mismatch::new(name, "absent", shown(value)));
+        }
+    }
+    if matcher.mismatches.is_empty() {
+        *bindings = matcher.bindings;
+        Ok(())
+    } else {
+        Err(matcher.mismatches)
+    }
+}
+
 struct Matcher {
     version: Version,
     bindings: Bindings,
@@ -159,6 +211,8 @@ impl Matcher {
             (Atom::Range(from, to), Val::Int(found)) => (from..=to).contains(&found),
             (Atom::Text(text, times), Val::Data(found)) => is_repeated(text.as_bytes(), *times, found),
             (Atom::Hex(bytes, times), Val::Data(found)) => is_repeated(bytes, *times, found),
+            // A word is the value of a field of an event: `by=transport`.
+            (Atom::Name(name), Val::Data(found)) => name.as_bytes() == found,
             (Atom::Pair(name, value), Val::Pair(other, found)) => name == other && value == found,
             (Atom::List(wanted), Val::List(found)) => return self.list(path, wanted, found),
             (Atom::Group(wanted), Val::Group { text, list }) => {

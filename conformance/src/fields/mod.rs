@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use mqtt_proto::PacketType;
 
-pub use resolve::{Unresolved, resolve};
+pub use resolve::{Unresolved, resolve, resolve_value};
 pub use to_packet::NotAPacket;
 
 /// The fields of a packet in order, names repeated where a field is.

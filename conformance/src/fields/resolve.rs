@@ -69,6 +69,15 @@ fn fields(
     Ok(list)
 }
 
+/// The value that is written, with captures by what they are bound to.
+///
+/// # Errors
+///
+/// It is open, or has a capture that is not bound.
+pub fn resolve_value(written: &Value, version: Version, bindings: &Bindings) -> Result<Val, Unresolved> {
+    value(written, version, bindings)
+}
+
 fn value(written: &Value, version: Version, bindings: &Bindings) -> Result<Val, Unresolved> {
     let open = |what: String| Err(Unresolved { at: written.at, what });
     let [atom] = &written.atoms[..] else {

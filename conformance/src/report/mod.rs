@@ -63,8 +63,15 @@ impl Report {
                 self.runs.push(format!("{run} failed"));
                 for failure in failures {
                     let (file, at, why) = (file.display(), failure.at, failure.why);
-                    self.failures
-                        .push(format!("{file}:{at}: [{target}, MQTT {version}] {why}"));
+                    let mut text = format!("{file}:{at}: [{target}, MQTT {version}] {why}");
+                    if !failure.exchange.is_empty() {
+                        text.push_str("\n    exchange");
+                    }
+                    for line in failure.exchange {
+                        text.push_str("\n    ");
+                        text.push_str(&line);
+                    }
+                    self.failures.push(text);
                 }
             }
             Outcome::NotApplicable(why) => {
@@ -120,4 +127,11 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Bytes as they are written in a trace.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
 }

@@ -52,7 +52,7 @@ pub fn run(files: &[PathBuf], targets: &mut [&mut dyn Target]) -> Report {
             }
         };
         for &version in &trace.head.versions {
-            for target in targets.iter_mut() {
+            for target in targets.iter_mut().filter(|target| target.takes(trace.head.test)) {
                 let outcome = target.run(&trace, version);
                 report.add(file, &trace, version, *target, outcome);
             }

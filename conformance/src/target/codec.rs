@@ -6,6 +6,7 @@ use mqtt_proto::{DecodeError, Frame, Sender, Version, frame_len};
 use super::{Failure, Outcome, Target};
 use crate::expect::shown;
 use crate::fields::{Bindings, Fields, resolve};
+use crate::report::hex;
 use crate::trace::ast::{Direction, Item, Line, PacketPattern, Position, Step, Verdict};
 use crate::trace::{Test, Trace, parse_packet};
 
@@ -24,6 +25,10 @@ impl Target for Codec {
 
     fn is_tested_by(&self, test: Test) -> bool {
         test == Test::Codec
+    }
+
+    fn takes(&self, _: Test) -> bool {
+        true
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
@@ -81,7 +86,11 @@ impl Run {
     fn note(&mut self, at: Position, checked: Result<bool, String>) {
         match checked {
             Ok(checked) => self.checked += usize::from(checked),
-            Err(why) => self.failures.push(Failure { at, why }),
+            Err(why) => self.failures.push(Failure {
+                at,
+                why,
+                exchange: Vec::new(),
+            }),
         }
     }
 }
@@ -112,7 +121,7 @@ fn check_packet(pattern: &PacketPattern, version: Version, from: Sender) -> Resu
         .map(|()| true)
 }
 
-fn encode(packet: &Packet<'_>, version: Version) -> Result<Vec<u8>, String> {
+pub(crate) fn encode(packet: &Packet<'_>, version: Version) -> Result<Vec<u8>, String> {
     let len = packet
         .encoded_len(version)
         .map_err(|e| format!("cannot be encoded: {e}"))?;
@@ -238,12 +247,4 @@ fn decode_all(bytes: &[u8], version: Version, from: Sender) -> Decoded {
         }
     }
     Decoded::Whole
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }

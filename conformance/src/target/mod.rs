@@ -1,8 +1,12 @@
 //! What a trace is run against.
 //!
 //! - [`codec`]: every packet line by itself, encoded, decoded and compared.
+//! - [`setup`]: what a trace asks of its target.
+//! - [`broker`]: our server in memory, on a virtual clock; the runner plays its clients.
 
+pub mod broker;
 pub mod codec;
+pub mod setup;
 
 use mqtt_proto::Version;
 
@@ -16,6 +20,11 @@ pub trait Target {
 
     /// Whether it is what such traces are written to test. Only then a pass shows what the trace covers.
     fn is_tested_by(&self, test: Test) -> bool;
+
+    /// Whether such traces say anything about it. Those that do not are not run against it, and not counted.
+    fn takes(&self, test: Test) -> bool {
+        self.is_tested_by(test)
+    }
 
     /// Runs the trace once, in this version.
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome;
@@ -41,6 +50,8 @@ pub enum Outcome {
 pub struct Failure {
     /// Which line.
     pub at: Position,
-    /// What happened instead.
+    /// What was expected and what happened instead; may have several lines.
     pub why: String,
+    /// What went over the wire up to then, and what else happened: one line each.
+    pub exchange: Vec<String>,
 }

@@ -11,10 +11,12 @@ use super::ast::{
 };
 use super::error::{Misfit, nearest};
 use crate::fields::table::{Kind, Place, Spec};
+use crate::target::setup::FEATURES;
 
 /// Checks a whole trace.
 pub(super) fn trace(trace: &Trace) -> Result<(), Misfit> {
     head(&trace.head)?;
+    requires(trace)?;
     let mut checker = Checker {
         head: &trace.head,
         bound: BTreeSet::new(),
@@ -45,6 +47,23 @@ fn head(head: &Head) -> Result<(), Misfit> {
         }
     }
     Ok(())
+}
+
+/// A word that no target knows would make the trace silently not applicable everywhere.
+fn requires(trace: &Trace) -> Result<(), Misfit> {
+    let unknown = |word: &&String| !FEATURES.contains(&word.as_str());
+    let Some(word) = trace.head.requires.iter().find(unknown) else {
+        return Ok(());
+    };
+    let lines = (1..).zip(trace.source.lines());
+    let line = lines
+        .filter(|(_, text)| text.trim_start().starts_with("requires"))
+        .find(|(_, text)| text.contains(word.as_str()))
+        .map_or(1, |(number, _)| number);
+    let mut misfit = Misfit::new(Position { line, column: 1 }, word, "the name of a feature");
+    misfit.hint = nearest(word, FEATURES.iter().copied())
+        .or_else(|| Some(format!("there are: {}", FEATURES.join(", "))));
+    Err(misfit)
 }
 
 fn fields(place: Place, owner: &str, written: &[Field], absent: &[Name]) -> Result<(), Misfit> {

@@ -37,6 +37,8 @@ pub struct Trace {
     pub head: Head,
     /// What happens.
     pub lines: Vec<Line>,
+    /// The text that it was read from.
+    pub source: String,
 }
 
 impl Trace {
@@ -49,6 +51,13 @@ impl Trace {
         let trace = syntax::trace(text).map_err(|fault| fault.in_file(file))?;
         check::trace(&trace).map_err(|fault| fault.in_file(file))?;
         Ok(trace)
+    }
+
+    /// The line of the text at this place, without the blanks around it.
+    #[must_use]
+    pub fn line(&self, at: ast::Position) -> &str {
+        let before = usize::try_from(at.line).unwrap_or(usize::MAX).saturating_sub(1);
+        self.source.lines().nth(before).unwrap_or_default().trim()
     }
 
     /// Reads the trace in a file.

@@ -26,8 +26,11 @@ pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
     let mut open: Vec<Block> = Vec::new();
     let mut lines: Vec<Line> = Vec::new();
     let mut end = Position { line: 1, column: 1 };
-    for (number, text) in (1..).zip(text.lines()) {
-        let source = Source { line: number, text };
+    for (number, line) in (1..).zip(text.lines()) {
+        let source = Source {
+            line: number,
+            text: line,
+        };
         let at = source.first();
         end = Position {
             line: number + 1,
@@ -78,6 +81,7 @@ pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
     Ok(Trace {
         head: head.finish(end)?,
         lines,
+        source: text.to_owned(),
     })
 }
 

@@ -1,0 +1,104 @@
+//! `either` and `any-order`.
+
+use super::expecting::{Fit, at_of};
+use super::{Played, Player};
+use crate::trace::ast::{Line, Position, Step};
+
+impl<'t> Player<'t, '_> {
+    /// Plays the first branch whose first expectation fits. A branch that begins with something else is taken when the
+    /// time for the others is over.
+    pub(super) fn either(&mut self, at: Position, branches: &'t [Vec<Line>]) -> Played {
+        let limit = branches
+            .iter()
+            .flat_map(|lines| first_expectations(lines))
+            .filter(|line| self.is_expectation(&line.step))
+            .map(|line| self.limit(line))
+            .max();
+        loop {
+            let mut seen = Vec::new();
+            for lines in branches {
+                for line in first_expectations(lines) {
+                    if !self.is_expectation(&line.step) {
+                        continue;
+                    }
+                    match self.fit(line)? {
+                        Fit::Yes => return self.lines(lines),
+                        Fit::NotYet => {}
+                        Fit::No(why) => {
+                            seen.push(format!(
+                                "\n    expected {}\n    seen     {why}",
+                                self.wanted(line)
+                            ));
+                        }
+                    }
+                }
+            }
+            match limit {
+                Some(limit) if self.world.now() < limit => {
+                    self.wait(at, limit)?;
+                }
+                _ => {
+                    let rest = branches
+                        .iter()
+                        .find(|lines| first_expectations(lines).all(|line| !self.is_expectation(&line.step)));
+                    return match rest {
+                        Some(lines) => self.lines(lines),
+                        None if seen.is_empty() => self.fail(at, "expected one of these, seen nothing"),
+                        None => self.fail(at, format!("none of these fits{}", seen.concat())),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Waits until each line has been met, whichever comes first. An earlier line has the first choice.
+    pub(super) fn any_order(&mut self, at: Position, lines: &'t [Line]) -> Played {
+        if let Some(line) = lines.iter().find(|line| !self.is_expectation(&line.step)) {
+            return self.fail(line.at, "`any-order` holds expectations only");
+        }
+        self.inbox.ahead = &[];
+        let mut left: Vec<&Line> = lines.iter().collect();
+        let limit = lines
+            .iter()
+            .map(|line| self.limit(line))
+            .max()
+            .unwrap_or_default();
+        'next: while left.iter().any(|line| !line.maybe) || self.world.now() < limit {
+            let mut seen = None;
+            for (i, line) in left.iter().enumerate() {
+                match self.fit(line)? {
+                    Fit::Yes => {
+                        self.take(line, limit)?;
+                        self.steps += 1;
+                        left.remove(i);
+                        continue 'next;
+                    }
+                    Fit::NotYet => {}
+                    Fit::No(why) => seen = Some(why),
+                }
+            }
+            if left.is_empty() {
+                break;
+            }
+            if self.world.now() >= limit {
+                let wanted: Vec<String> = left.iter().map(|line| self.wanted(line)).collect();
+                let seen = seen.unwrap_or_else(|| "nothing".to_owned());
+                return self.fail(
+                    left.first().map_or(at, |line| line.at),
+                    format!("expected {}\n    seen     {seen}", wanted.join("\n    and      ")),
+                );
+            }
+            self.wait(at_of(lines), limit)?;
+        }
+        Ok(())
+    }
+}
+
+/// The lines with which a block can begin: all that may be, and the first that must be.
+fn first_expectations(lines: &[Line]) -> impl Iterator<Item = &Line> {
+    let must = lines.iter().position(|line| !line.maybe).unwrap_or(lines.len());
+    lines.iter().take(must + 1).flat_map(|line| match &line.step {
+        Step::AnyOrder(inside) => inside.iter().collect::<Vec<_>>(),
+        _ => vec![line],
+    })
+}

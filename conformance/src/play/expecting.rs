@@ -1,0 +1,292 @@
+//! The lines of the side under test.
+
+use core::time::Duration;
+
+use mqtt_proto::{PacketType, Version};
+
+use super::inbox::{Arrival, Happened, What, is_packet};
+use super::{Link, Played, Player};
+use crate::expect::{Mismatch, fits_event};
+use crate::fields::{Bindings, Val, values};
+use crate::report::hex;
+use crate::trace::ast::{Direction, Event, Item, Line, Position, Span, Step, Wire};
+
+/// How a line compares with what has come so far.
+pub(super) enum Fit {
+    /// It is this.
+    Yes,
+    /// Nothing has come yet.
+    NotYet,
+    /// Something else has come.
+    No(String),
+}
+
+impl<'t> Player<'t, '_> {
+    /// Waits for what the line expects; false if it may be and is not.
+    pub(super) fn expect(&mut self, line: &'t Line) -> Played<bool> {
+        let limit = self.limit(line);
+        loop {
+            match self.fit(line)? {
+                Fit::Yes => {
+                    self.take(line, limit)?;
+                    return Ok(true);
+                }
+                Fit::No(_) if line.maybe => return Ok(false),
+                Fit::No(seen) => {
+                    return self.fail(
+                        line.at,
+                        format!("expected {}\n    seen     {seen}", self.wanted(line)),
+                    );
+                }
+                Fit::NotYet if self.world.now() < limit => {
+                    self.wait(line.at, limit)?;
+                }
+                Fit::NotYet if line.maybe => return Ok(false),
+                Fit::NotYet => {
+                    let waited = limit.saturating_sub(self.last);
+                    return self.fail(
+                        line.at,
+                        format!(
+                            "expected {}\n    seen     nothing within {waited:?}",
+                            self.wanted(line)
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// What a line expects: as it is written, without its comment.
+    pub(super) fn wanted(&self, line: &Line) -> String {
+        let text = self.trace.line(line.at);
+        text.split(" #").next().unwrap_or(text).trim().to_owned()
+    }
+
+    fn within(line: &Line) -> Option<Span> {
+        match &line.step {
+            Step::Wire(wire) => wire.within,
+            Step::Refused { within, .. } => *within,
+            _ => None,
+        }
+    }
+
+    /// Until when to wait for a line.
+    pub(super) fn limit(&self, line: &Line) -> Duration {
+        let pace = self.world.pace();
+        match Self::within(line) {
+            Some(span) => self.last + span.to + pace.slack,
+            None => self.world.now() + pace.patience,
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        match self.world.sends() {
+            Some(Direction::ToClient) => Direction::ToServer,
+            Some(Direction::ToServer) | None => Direction::ToClient,
+        }
+    }
+
+    /// Whether what has come is what the line expects. Nothing is read.
+    pub(super) fn fit(&mut self, line: &'t Line) -> Played<Fit> {
+        let mut bindings = self.inbox.bindings.clone();
+        Ok(match &line.step {
+            Step::Wire(wire) => {
+                let (conn, _) = self.link(&wire.conn);
+                if !wire.split.is_empty() {
+                    return self.fail(line.at, "`split` is for what the runner sends");
+                }
+                let mut unread = self.inbox.unread(conn, wire.direction).iter();
+                if self.world.sends().is_none() {
+                    // What no line names is passed over.
+                    match unread.find(|one| self.fits(wire, one, &mut bindings).is_ok()) {
+                        Some(_) => Fit::Yes,
+                        None => Fit::NotYet,
+                    }
+                } else {
+                    match unread.next() {
+                        None => Fit::NotYet,
+                        Some(one) => match self.fits(wire, one, &mut bindings) {
+                            Ok(()) => Fit::Yes,
+                            Err(why) => Fit::No(format!("{}\n    {why}", one.what.describe())),
+                        },
+                    }
+                }
+            }
+            Step::Refused { conn, codes, .. } => {
+                let (conn, link) = self.link(conn);
+                let link = *link;
+                let direction = self.direction();
+                let unread = self.inbox.unread(conn, direction);
+                match unread.front() {
+                    None => Fit::NotYet,
+                    Some(one) => match self.refuses(link, &one.what, codes) {
+                        Err(why) => Fit::No(why),
+                        Ok(()) if matches!(one.what, What::End) => Fit::Yes,
+                        // The packet is right; the end must follow it.
+                        Ok(()) => match unread.get(1) {
+                            None => Fit::NotYet,
+                            Some(next) if matches!(next.what, What::End) => Fit::Yes,
+                            Some(next) => Fit::No(format!(
+                                "{} and then {}, not the end of the stream",
+                                one.what.describe(),
+                                next.what.describe()
+                            )),
+                        },
+                    },
+                }
+            }
+            Step::Event(event) => {
+                let (conn, _) = self.link(&event.conn);
+                match self.inbox.events(conn).front() {
+                    None => Fit::NotYet,
+                    Some(one) => match is_event(event, one, &mut bindings) {
+                        Ok(()) => Fit::Yes,
+                        Err(why) => Fit::No(format!("`{}`\n    {why}", one.describe())),
+                    },
+                }
+            }
+            _ => return self.fail(line.at, "this line is no expectation"),
+        })
+    }
+
+    fn fits(&self, wire: &Wire, one: &Arrival, bindings: &mut Bindings) -> Result<(), String> {
+        match (&wire.item, &one.what) {
+            (Item::Close, What::End) => Ok(()),
+            (Item::Close, What::Packet { .. }) => Err("the stream goes on".to_owned()),
+            (Item::Packet(pattern), what) => {
+                is_packet(pattern, what, self.version, bindings).map_err(|all| all.join("; "))
+            }
+            (Item::Hex(wanted), What::Packet { bytes, .. }) if wanted == bytes => Ok(()),
+            (Item::Hex(_), What::Packet { bytes, .. }) => Err(format!("found {}", hex(bytes))),
+            (Item::Hex(_), What::End) => Err("the stream has ended".to_owned()),
+        }
+    }
+
+    fn refuses(&self, link: Link, what: &What, codes: &[u8]) -> Result<(), String> {
+        let fields = match what {
+            What::End => return Ok(()),
+            What::Packet {
+                fields: Ok(fields), ..
+            } => fields,
+            What::Packet { fields: Err(why), .. } => return Err(format!("{}\n    {why}", what.describe())),
+        };
+        let speaks = match fields.packet_type {
+            PacketType::ConnAck => !link.accepted,
+            PacketType::Disconnect => link.accepted && self.version == Version::V5,
+            _ => false,
+        };
+        let code = match values(&fields.list, "code").next() {
+            Some(Val::Int(code)) => u8::try_from(*code).unwrap_or_default(),
+            _ => 0,
+        };
+        let right = if codes.is_empty() {
+            code >= 0x80
+        } else {
+            codes.contains(&code)
+        };
+        match (speaks, right) {
+            (true, true) => Ok(()),
+            (true, false) => Err(format!("{}\n    the code is {code:#04x}", what.describe())),
+            (false, _) => Err(what.describe()),
+        }
+    }
+
+    /// Reads what the line expects and what has come.
+    pub(super) fn take(&mut self, line: &'t Line, limit: Duration) -> Played {
+        let at = line.at;
+        match &line.step {
+            Step::Wire(wire) => {
+                let (conn, _) = self.link(&wire.conn);
+                let arrival = loop {
+                    let Some(arrival) = self.inbox.unread_mut(conn, wire.direction).pop_front() else {
+                        return self.fail(at, "what was there is gone");
+                    };
+                    let mut bindings = self.inbox.bindings.clone();
+                    if self.fits(wire, &arrival, &mut bindings).is_ok() {
+                        self.inbox.bindings = bindings;
+                        break arrival;
+                    }
+                };
+                self.is_in_time(line, arrival.at, limit)?;
+                self.packet_passed(conn, &arrival.what);
+                let len = match &arrival.what {
+                    What::Packet { bytes, .. } => bytes.len(),
+                    What::End => 0,
+                };
+                if self.cut_bytes(at, wire, len)?.is_some() {
+                    if arrival.cut {
+                        self.inbox.forget(conn);
+                        self.links[conn] = Link::default();
+                    } else {
+                        self.cut(conn);
+                    }
+                } else if matches!(arrival.what, What::End) {
+                    self.links[conn] = Link::default();
+                }
+            }
+            Step::Refused { conn, .. } => {
+                let (conn, _) = self.link(conn);
+                let direction = self.direction();
+                let unread = self.inbox.unread_mut(conn, direction);
+                let came = unread.front().map_or(Duration::ZERO, |arrival| arrival.at);
+                while let Some(arrival) = unread.pop_front() {
+                    if matches!(arrival.what, What::End) {
+                        break;
+                    }
+                }
+                self.is_in_time(line, came, limit)?;
+                self.links[conn] = Link::default();
+            }
+            Step::Event(event) => {
+                let (conn, _) = self.link(&event.conn);
+                if let Some(happened) = self.inbox.events(conn).pop_front() {
+                    let mut bindings = self.inbox.bindings.clone();
+                    if let Err(why) = is_event(event, &happened, &mut bindings) {
+                        return self.fail(at, why);
+                    }
+                    match (&event.result, happened.gives) {
+                        (Some(name), Some(given)) => {
+                            bindings.insert(name.clone(), given);
+                        }
+                        (Some(name), None) => {
+                            return self.fail(at, format!("the event gives nothing to bind ${name} to"));
+                        }
+                        (None, _) => {}
+                    }
+                    self.inbox.bindings = bindings;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_in_time(&self, line: &Line, came: Duration, limit: Duration) -> Played {
+        let Some(span) = Self::within(line) else {
+            return Ok(());
+        };
+        let early = came + self.world.pace().slack < self.last + span.from;
+        if early || came > limit {
+            let after = came.saturating_sub(self.last);
+            let (wanted, how) = (self.wanted(line), if early { "already" } else { "only" });
+            return self.fail(
+                line.at,
+                format!("expected {wanted}\n    seen     {how} after {after:?}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Result<(), String> {
+    if event.name.text != happened.name {
+        return Err(format!("expected {}, found {}", event.name.text, happened.name));
+    }
+    fits_event(&event.fields, &event.absent, event.open, &happened.list, bindings)
+        .map_err(|all| all.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("; "))
+}
+
+/// The first line of a block that is not only a possibility.
+pub(super) fn at_of(lines: &[Line]) -> Position {
+    lines.first().map_or(Position::default(), |line| line.at)
+}

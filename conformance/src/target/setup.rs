@@ -1,0 +1,116 @@
+//! What a trace asks of its target: `requires:` and `config:`.
+
+use core::time::Duration;
+
+use mqtt_proto::QoS;
+use mqtt_session::server::{DropPolicy, ServerConfig};
+
+use crate::fields::{Bindings, Val, resolve_value};
+use crate::trace::Trace;
+use crate::trace::ast::{Atom, Field};
+
+/// What a target may or may not be able to do; the words of `requires:`.
+pub const FEATURES: &[&str] = &[
+    "anonymous",
+    "empty-client-id",
+    "enhanced-authentication",
+    "long-topics",
+    "message-expiry",
+    "qos-1",
+    "qos-2",
+    "retain",
+    "server-keep-alive",
+    "session-expiry",
+    "shared",
+    "subscription-identifiers",
+    "topic-alias",
+    "topic-alias-to-client",
+    "wildcards",
+    "will-delay",
+];
+
+/// What our own machines cannot do yet.
+pub(super) const OURS_LACKS: &[&str] = &["enhanced-authentication"];
+
+/// Why this target cannot be asked: it lacks something that the trace requires.
+pub(super) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
+    trace.head.requires.iter().find_map(|word| {
+        let lacks = lacking.iter().any(|one| one.as_ref() == word);
+        lacks.then(|| format!("it requires {word}, which this target cannot do"))
+    })
+}
+
+/// One entry of `config:`.
+pub(super) enum Setting<'t> {
+    Number(u64),
+    Word(&'t str),
+}
+
+impl<'t> Setting<'t> {
+    pub(super) fn of(field: &'t Field) -> Option<Self> {
+        if let [Atom::Name(word)] = &field.value.atoms[..] {
+            return Some(Self::Word(word));
+        }
+        match resolve_value(&field.value, mqtt_proto::Version::V5, &Bindings::new()) {
+            Ok(Val::Int(number)) => Some(Self::Number(number)),
+            _ => None,
+        }
+    }
+}
+
+/// Our server as the trace wants it.
+pub(super) fn server(trace: &Trace) -> Result<ServerConfig, String> {
+    let mut config = ServerConfig::default();
+    for field in &trace.head.config {
+        let taken = Setting::of(field).and_then(|setting| set_server(&mut config, &field.name, &setting));
+        if taken.is_none() {
+            return Err(format!("its setting {field} is none that this target has"));
+        }
+    }
+    Ok(config)
+}
+
+/// The names are those of the properties of CONNACK, where there is one.
+fn set_server(config: &mut ServerConfig, name: &str, setting: &Setting<'_>) -> Option<()> {
+    let limits = &mut config.limits;
+    match *setting {
+        Setting::Number(n) => {
+            let (small, flag, size) = (u16::try_from(n).ok(), n != 0, usize::try_from(n).ok());
+            match name {
+                "maximum_qos" => config.maximum_qos = QoS::from_u8(u8::try_from(n).ok()?)?,
+                "retain_available" => config.retain_available = flag,
+                "wildcard_subscription_available" => config.wildcard_available = flag,
+                "subscription_identifier_available" => config.subscription_ids_available = flag,
+                "shared_subscription_available" => config.shared_available = flag,
+                "queue_qos_0_while_away" => config.queue_qos_0_while_away = flag,
+                "receive_maximum" => limits.receive_maximum = small?,
+                "maximum_packet_size" => limits.max_packet_size = u32::try_from(n).ok()?,
+                "session_expiry_interval" => limits.session_expiry_max = u32::try_from(n).ok()?,
+                "server_keep_alive" => limits.keep_alive_max = Some(small?),
+                "max_in_flight" => limits.max_in_flight = small?,
+                "connections" => limits.connections = size?,
+                "sessions" => limits.sessions = size?,
+                "queue_messages" => limits.queue_messages = size?,
+                "queue_bytes" => limits.queue_bytes = size?,
+                "retained_messages" => limits.retained_messages = size?,
+                "retained_bytes" => limits.retained_bytes = size?,
+                "subscriptions_per_session" => limits.subscriptions_per_session = size?,
+                "topic_levels" => limits.topic_levels = size?,
+                "connect_timeout" => limits.connect_timeout = Duration::from_secs(n),
+                _ => return None,
+            }
+        }
+        Setting::Word(word) => {
+            if name != "drop_policy" {
+                return None;
+            }
+            config.drop_policy = match word {
+                "newest" => DropPolicy::Newest,
+                "oldest" => DropPolicy::Oldest,
+                "disconnect" => DropPolicy::Disconnect,
+                _ => return None,
+            };
+        }
+    }
+    Some(())
+}
