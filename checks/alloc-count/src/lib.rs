@@ -79,5 +79,6 @@ pub fn held<T>(f: impl FnOnce() -> T) -> (i64, T) {
     let held = || ALLOCATED.get().wrapping_sub(FREED.get());
     let before = held();
     let value = f();
-    (held().wrapping_sub(before).cast_signed(), value)
+    #[allow(clippy::cast_possible_wrap, reason = "the difference of two sizes")]
+    (held().wrapping_sub(before) as i64, value)
 }

@@ -12,6 +12,8 @@
 
 use alloc::{vec, vec::Vec};
 
+use mqtt_proto::ReasonCode;
+
 use super::{ConnId, Overloaded, Peer, Server, ServerConfig, ServerEvent};
 use crate::Instant;
 
@@ -212,6 +214,16 @@ impl Driver {
             *wire = Wire::default();
             self.server.handle_disconnect(now, c);
         }
+    }
+
+    /// Ends a connection with this code.
+    pub fn disconnect(&mut self, now: Instant, c: ConnId, code: ReasonCode) {
+        self.server.disconnect(now, c, code);
+    }
+
+    /// Ends all connections with 0x8B (Server shutting down): flush the dirty ones until all are [`Flushed::Dead`].
+    pub fn shutdown(&mut self, now: Instant) {
+        self.server.shutdown(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.

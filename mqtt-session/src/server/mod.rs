@@ -59,6 +59,8 @@ pub use event::{DropCause, Ended, ServerEvent};
 pub use message::Message;
 pub use request::{Accepted, Delivery, Pace, Reply, Request};
 
+use mqtt_proto::ReasonCode;
+
 use crate::{Instant, Transmit};
 use deadlines::{Armed, Deadlines};
 
@@ -216,6 +218,16 @@ impl Server {
             *place = None;
         }
         let _ = broker.handle_request(now, c, Request::Lost);
+    }
+
+    /// Ends a connection with this code: see [`Broker::disconnect_client`].
+    pub fn disconnect(&mut self, now: Instant, c: ConnId, code: ReasonCode) {
+        self.broker.disconnect_client(now, c, code);
+    }
+
+    /// Ends all connections with 0x8B (Server shutting down). Write what they are owed, until each wants to be closed.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.broker.shutdown(now);
     }
 
     /// A connection that has something to write, may be read again, or is to be closed. Each is given once until it has

@@ -229,3 +229,15 @@ fn a_connection_that_takes_no_last_bytes_is_closed_all_the_same() {
     let ready: Vec<_> = core::iter::from_fn(|| net.server.poll_ready()).collect();
     assert!(ready.contains(&end.id));
 }
+
+#[test]
+fn a_shutdown_says_so_to_clients_of_5_0_and_closes_all() {
+    let mut net = Net::new();
+    let new = net.client(V5, "new");
+    let old = net.client(V311, "old");
+    let fresh = net.open(V5);
+    net.server.shutdown(net.now);
+    assert_eq!(net.recv(new), ["DISCONNECT code=0x8b", "close"]);
+    assert_eq!(net.recv(old), ["close"]);
+    assert_eq!(net.recv(fresh), ["close"]);
+}

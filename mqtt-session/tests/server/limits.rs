@@ -204,3 +204,27 @@ fn events_that_nobody_polls_are_limited_and_counted() {
     assert_eq!(events[0], ServerEvent::Missed { count: 25 });
     assert_eq!(events.len(), 6);
 }
+
+#[test]
+fn many_codes_in_few_answers_count_too() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    let filter = mqtt_proto::TopicFilter::new("t").unwrap();
+    let filters = vec![filter; 40_000];
+    let unsubscribe = encode(
+        V5,
+        Packet::Unsubscribe(mqtt_proto::packet::Unsubscribe {
+            packet_id: id(1),
+            properties: mqtt_proto::Properties::EMPTY,
+            filters: mqtt_proto::packet::Filters::new(&filters),
+        }),
+    );
+    let flood = unsubscribe.repeat(5);
+    assert_eq!(
+        net.server.handle_input(net.now, end.id, &flood),
+        2 * unsubscribe.len()
+    );
+    assert!(!net.server.wants_input(end.id));
+    assert_eq!(net.recv(end).len(), 2);
+    assert!(net.server.wants_input(end.id));
+}

@@ -3,6 +3,7 @@
 
 mod net;
 
+mod chaos;
 mod connecting;
 mod driving;
 mod ending;

@@ -214,3 +214,34 @@ fn a_session_goes_from_one_version_to_another() {
         [r#"PUBLISH topic="t" qos=1 dup=1 id=1 payload="x""#]
     );
 }
+
+#[test]
+fn a_resend_that_is_too_large_for_the_new_connection_is_taken_for_delivered_5_mqtt_3_1_2_25() {
+    use mqtt_proto::{Properties, Property, packet::Connect};
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    for (n, len) in [(1, 100), (2, 1)] {
+        net.publish(to, message("t", Q1, n, &"x".repeat(len)));
+    }
+    let _ = net.recv(to);
+    net.cut(to);
+    for again in [1, 0] {
+        let list = [
+            Property::MaximumPacketSize(64),
+            Property::SessionExpiryInterval(100),
+        ];
+        let properties = Properties::new(&list);
+        let (to, _) = net.client_with(Connect {
+            clean_start: false,
+            properties,
+            ..connect(V5, "s")
+        });
+        let said = net.recv(to);
+        assert_eq!(said.len(), again, "{said:?}");
+        if again > 0 {
+            net.puback(to, 2);
+        }
+        net.cut(to);
+    }
+}

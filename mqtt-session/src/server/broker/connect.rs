@@ -4,7 +4,7 @@ use alloc::{boxed::Box, format, sync::Arc};
 
 use mqtt_proto::{ReasonCode, Version, packet::Connect};
 
-use super::{Broker, Link, Phase};
+use super::{Broker, Phase};
 use crate::{
     Instant,
     flow::Window,
@@ -158,15 +158,12 @@ impl Broker {
             } else {
                 u16::MAX
             };
-            *link = Link {
-                phase: Phase::Open,
-                version,
-                session: Some(key),
-                outgoing: Window::new(peer_max.min(limits.max_in_flight)),
-                incoming: Window::new(own_max),
-                max_packet: properties.maximum_packet_size().unwrap_or(u32::MAX),
-                ..Link::new(link.generation, core::mem::take(&mut link.peer))
-            };
+            link.phase = Phase::Open;
+            link.version = version;
+            link.session = Some(key);
+            link.outgoing = Window::new(peer_max.min(limits.max_in_flight));
+            link.incoming = Window::new(own_max);
+            link.max_packet = properties.maximum_packet_size().unwrap_or(u32::MAX);
         }
         let accepted = Accepted {
             session_present,

@@ -16,7 +16,15 @@ impl Broker {
             let link = self.links.get_mut(conn.index())?;
             let session = self.sessions.get_mut(link.session?.0 as usize)?;
             if !session.in_flight.is_resent() {
-                return session.in_flight.resend(&mut link.outgoing);
+                let reply = session.in_flight.resend(&mut link.outgoing)?;
+                if let Reply::Deliver(delivery) = &reply {
+                    if !link.fits(delivery, now) {
+                        session.in_flight.end(delivery.packet_id?, &mut link.outgoing);
+                        self.events.drop_messages(DropCause::TooLarge, 1);
+                        continue;
+                    }
+                }
+                return Some(reply);
             }
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
@@ -32,13 +40,8 @@ impl Broker {
             let session = self.sessions.get_mut(link.session?.0 as usize)?;
             let group = waiting.group.clone();
             let mut delivery = waiting.into_delivery();
-            // 5/MQTT-3.1.2-24, 5/MQTT-3.1.2-25: as if it had been delivered.
-            let max = usize::try_from(link.max_packet).unwrap_or(usize::MAX);
-            if delivery.len_bound() > max
-                && delivery
-                    .encoded_len(link.version, now)
-                    .is_none_or(|len| len > max)
-            {
+            // 5/MQTT-3.1.2-25: as if it had been delivered.
+            if !link.fits(&delivery, now) {
                 self.events.drop_messages(DropCause::TooLarge, 1);
                 continue;
             }

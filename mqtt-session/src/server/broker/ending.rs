@@ -35,7 +35,7 @@ impl Broker {
             session.take_will();
         }
         // 5/MQTT-3.14.4-1: there is nobody to take what is owed.
-        link.owed.clear();
+        link.forget_owed();
         self.end_link(now, conn, Ended::ByClient(disconnect.code), Some(Reply::Close));
     }
 

@@ -5,9 +5,14 @@ use alloc::collections::VecDeque;
 use mqtt_proto::Version;
 
 use crate::{
+    Instant,
     flow::Window,
-    server::{Peer, Reply, route::SessionKey},
+    server::{Delivery, Peer, Reply, route::SessionKey},
 };
+
+/// Answers that may wait for a connection before it is asked to pause, and the codes in them.
+const OWED_MAX: usize = 1_024;
+const OWED_CODES_MAX: usize = 64 * 1_024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -26,7 +31,9 @@ pub(super) struct Link {
     /// The client's Maximum Packet Size.
     pub(super) max_packet: u32,
     /// Answers and other control packets, in order. Messages wait in the session.
-    pub(super) owed: VecDeque<Reply>,
+    owed: VecDeque<Reply>,
+    /// Bytes of the codes among them.
+    owed_codes: usize,
     pub(super) peer: Peer,
 }
 
@@ -53,7 +60,68 @@ impl Link {
             incoming: Window::new(0),
             max_packet: u32::MAX,
             owed: VecDeque::new(),
+            owed_codes: 0,
             peer,
         }
+    }
+
+    pub(super) fn owe(&mut self, reply: Reply) {
+        self.owed_codes = self.owed_codes.saturating_add(codes(&reply));
+        self.owed.push_back(reply);
+        self.paused |= self.owed.len() >= OWED_MAX || self.owed_codes >= OWED_CODES_MAX;
+    }
+
+    pub(super) fn take_owed(&mut self) -> Option<Reply> {
+        let reply = self.owed.pop_front()?;
+        self.owed_codes = self.owed_codes.saturating_sub(codes(&reply));
+        // Rare replies come before a quiet time; the many small ones do not.
+        if self.owed.is_empty() && !matches!(reply, Reply::PubAck(..) | Reply::PubRec(..)) {
+            self.owed = VecDeque::new();
+        }
+        Some(reply)
+    }
+
+    /// Nothing is owed any more.
+    pub(super) fn forget_owed(&mut self) {
+        self.owed = VecDeque::new();
+        self.owed_codes = 0;
+    }
+
+    /// Gives memory back that is not needed now.
+    pub(super) fn shrink(&mut self) {
+        if self.owed.is_empty() {
+            self.owed = VecDeque::new();
+        }
+    }
+
+    /// Ends a pause if there is room again; says whether it did.
+    pub(super) fn go_on(&mut self) -> bool {
+        let goes_on = self.paused && self.owed.len() <= OWED_MAX / 2 && self.owed_codes <= OWED_CODES_MAX / 2;
+        self.paused &= !goes_on;
+        goes_on
+    }
+
+    /// The PUBLISH is no larger than the client allows (`5/MQTT-3.1.2-24`).
+    pub(super) fn fits(&self, delivery: &Delivery, now: Instant) -> bool {
+        let max = usize::try_from(self.max_packet).unwrap_or(usize::MAX);
+        delivery.len_bound() <= max
+            || delivery
+                .encoded_len(self.version, now)
+                .is_some_and(|len| len <= max)
+    }
+}
+
+fn codes(reply: &Reply) -> usize {
+    match reply {
+        Reply::SubAck(_, codes) | Reply::UnsubAck(_, codes) => codes.len(),
+        Reply::Accept(_)
+        | Reply::Refuse(_)
+        | Reply::Deliver(_)
+        | Reply::PubAck(..)
+        | Reply::PubRec(..)
+        | Reply::PubRel(..)
+        | Reply::PubComp(..)
+        | Reply::Disconnect(_)
+        | Reply::Close => 0,
     }
 }

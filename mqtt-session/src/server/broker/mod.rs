@@ -23,7 +23,7 @@ use alloc::{
     vec::Vec,
 };
 
-use mqtt_proto::Version;
+use mqtt_proto::{ReasonCode, Version};
 use slab::Slab;
 
 use super::{
@@ -43,9 +43,6 @@ use link::{Link, Phase};
 
 #[cfg(test)]
 pub(super) const LINK_SIZE: usize = size_of::<Link>();
-
-/// Answers that may wait for a connection before it is asked to pause.
-const OWED_MAX: usize = 1_024;
 
 /// Sessions apart from connections, routing, retained messages, wills.
 ///
@@ -167,12 +164,10 @@ impl Broker {
             }
         }
         self.settle(now);
-        match self.link_mut(conn) {
-            Some(link) if link.owed.len() >= OWED_MAX => {
-                link.paused = true;
-                Pace::Pause
-            }
-            Some(_) | None => Pace::Go,
+        if self.is_paused(conn) {
+            Pace::Pause
+        } else {
+            Pace::Go
         }
     }
 
@@ -222,19 +217,14 @@ impl Broker {
     pub fn poll_reply(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         let now = self.clock(now);
         let link = self.link_mut(conn)?;
-        let Some(reply) = link.owed.pop_front() else {
+        let Some(reply) = link.take_owed() else {
             let reply = (link.phase == Phase::Open)
                 .then(|| self.next_delivery(now, conn))
                 .flatten();
             self.settle(now);
             return reply;
         };
-        // Rare replies come before a quiet time; the many small ones do not.
-        if link.owed.is_empty() && !matches!(reply, Reply::PubAck(..) | Reply::PubRec(..)) {
-            link.owed = VecDeque::new();
-        }
-        if link.paused && link.owed.len() <= OWED_MAX / 2 {
-            link.paused = false;
+        if link.go_on() {
             self.wake(conn);
         }
         match reply {
@@ -295,14 +285,41 @@ impl Broker {
     /// Gives memory back that this connection and its session do not need while nothing happens.
     pub fn shrink(&mut self, conn: ConnId) {
         if let Some(link) = self.link_mut(conn) {
-            if link.owed.is_empty() {
-                link.owed = VecDeque::new();
-            }
+            link.shrink();
         }
         if let Some((_, session)) = self.session_of(conn) {
             session.queue.shrink();
             session.in_flight.shrink();
             session.tidy();
+        }
+    }
+
+    /// Ends a connection with this code: DISCONNECT in 5.0, a close without a word in 3.x and before CONNACK. A will is published.
+    pub fn disconnect_client(&mut self, now: Instant, conn: ConnId, code: ReasonCode) {
+        let now = self.clock(now);
+        let last = match self.link(conn).map(|link| link.phase) {
+            Some(Phase::Open) => Reply::Disconnect(code),
+            Some(Phase::Fresh) => Reply::Close,
+            Some(Phase::Over) | None => return,
+        };
+        self.end_link(now, conn, Ended::Refused(code), Some(last));
+        self.settle(now);
+    }
+
+    /// Ends all connections with 0x8B (Server shutting down).
+    pub fn shutdown(&mut self, now: Instant) {
+        let all: Vec<ConnId> = self
+            .links
+            .iter()
+            .filter_map(|(index, link)| {
+                Some(ConnId {
+                    index: u32::try_from(index).ok()?,
+                    generation: link.generation,
+                })
+            })
+            .collect();
+        for conn in all {
+            self.disconnect_client(now, conn, ReasonCode::SERVER_SHUTTING_DOWN);
         }
     }
 
@@ -347,7 +364,7 @@ impl Broker {
 
     fn owe(&mut self, conn: ConnId, reply: Reply) {
         if let Some(link) = self.link_mut(conn) {
-            link.owed.push_back(reply);
+            link.owe(reply);
             self.wake(conn);
         }
     }

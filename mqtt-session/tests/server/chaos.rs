@@ -1,0 +1,337 @@
+//! Whatever clients send, and whenever their links are cut, the server stays a server.
+
+use mqtt_proto::{
+    Packet, Properties, Property, QoS, ReasonCode, Version,
+    packet::{Ack, Connect, RetainHandling, SubscriptionOptions},
+};
+use proptest::prelude::*;
+
+use crate::net::*;
+
+const NAMES: [&str; 4] = ["a", "a/b", "$x/b", "b"];
+const FILTERS: [&str; 6] = ["a", "a/+", "#", "$share/g/a/#", "$share/g/#", "+/b"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Connect {
+        client: usize,
+        version: usize,
+        clean: bool,
+        expiry: u32,
+        receive_maximum: u16,
+        will: bool,
+    },
+    Publish {
+        client: usize,
+        name: usize,
+        qos: u8,
+        id: u16,
+        retain: bool,
+        dup: bool,
+        expiry: Option<u32>,
+        len: usize,
+    },
+    Answer {
+        client: usize,
+        kind: usize,
+        id: u16,
+        code: u8,
+    },
+    Subscribe {
+        client: usize,
+        filter: usize,
+        qos: u8,
+        handling: u8,
+        id: Option<u32>,
+    },
+    Unsubscribe {
+        client: usize,
+        filter: usize,
+    },
+    Disconnect {
+        client: usize,
+        with_will: bool,
+    },
+    Cut {
+        client: usize,
+    },
+    Take {
+        client: usize,
+        bytes: usize,
+    },
+    Pass {
+        millis: u64,
+    },
+    Bytes {
+        client: usize,
+        bytes: Vec<u8>,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let c = 0..4_usize;
+    prop_oneof![
+        3 => (c.clone(), 0..3_usize, any::<bool>(), 0..20_u32, 1..4_u16, any::<bool>()).prop_map(
+            |(client, version, clean, expiry, receive_maximum, will)| Step::Connect {
+                client, version, clean, expiry, receive_maximum, will
+            }
+        ),
+        8 => (c.clone(), 0..4_usize, 0..3_u8, 1..4_u16, any::<bool>(), any::<bool>(), prop::option::of(0..9_u32), 0..80_usize)
+            .prop_map(|(client, name, qos, id, retain, dup, expiry, len)| Step::Publish {
+                client, name, qos, id, retain, dup, expiry, len
+            }),
+        8 => (c.clone(), 0..4_usize, 1..6_u16, prop_oneof![4 => Just(0_u8), 1 => Just(0x97)])
+            .prop_map(|(client, kind, id, code)| Step::Answer { client, kind, id, code }),
+        4 => (c.clone(), 0..6_usize, 0..3_u8, 0..3_u8, prop::option::of(1..9_u32))
+            .prop_map(|(client, filter, qos, handling, id)| Step::Subscribe { client, filter, qos, handling, id }),
+        1 => (c.clone(), 0..6_usize).prop_map(|(client, filter)| Step::Unsubscribe { client, filter }),
+        1 => (c.clone(), any::<bool>()).prop_map(|(client, with_will)| Step::Disconnect { client, with_will }),
+        1 => c.clone().prop_map(|client| Step::Cut { client }),
+        6 => (c.clone(), 1..300_usize).prop_map(|(client, bytes)| Step::Take { client, bytes }),
+        2 => (0..5_000_u64).prop_map(|millis| Step::Pass { millis }),
+        1 => (c, prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(client, bytes)| Step::Bytes { client, bytes }),
+    ]
+}
+
+/// What four clients were sent, each of its connections apart.
+fn run(steps: &[Step]) -> Vec<(Version, Vec<u8>)> {
+    let mut net = Net::with(|config| {
+        config.limits.queue_messages = 8;
+        config.limits.receive_maximum = 3;
+        config.limits.retained_messages = 3;
+    });
+    let mut ends: [Option<(End, Vec<u8>)>; 4] = [const { None }; 4];
+    let mut sent = Vec::new();
+    for step in steps {
+        one(&mut net, &mut ends, &mut sent, step);
+        for end in &mut ends {
+            if end
+                .as_ref()
+                .is_some_and(|(end, _)| net.server.wants_close(end.id))
+            {
+                close(&mut net, end, &mut sent);
+            }
+        }
+    }
+    for end in &mut ends {
+        close(&mut net, end, &mut sent);
+    }
+    net.pass_secs(100);
+    let kept = net.server.broker().holdings();
+    assert_eq!(kept.connections, 0);
+    assert!(kept.sessions <= 4, "only what 3.x asked to be kept for ever");
+    assert!(net.server.poll_timeout().is_none(), "nothing is left to wait for");
+    sent
+}
+
+fn close(net: &mut Net, end: &mut Option<(End, Vec<u8>)>, sent: &mut Vec<(Version, Vec<u8>)>) {
+    if let Some((end, bytes)) = end.take() {
+        net.cut(end);
+        sent.push((end.version, bytes));
+    }
+}
+
+fn one(
+    net: &mut Net,
+    ends: &mut [Option<(End, Vec<u8>)>; 4],
+    sent: &mut Vec<(Version, Vec<u8>)>,
+    step: &Step,
+) {
+    let qos = |qos: u8| QoS::from_u8(qos).unwrap();
+    let send = |net: &mut Net, ends: &[Option<(End, Vec<u8>)>; 4], client: usize, packet: Packet<'_>| {
+        if let Some((end, _)) = &ends[client] {
+            if let Ok(len) = packet.encoded_len(end.version) {
+                let mut bytes = vec![0; len];
+                packet.encode(end.version, &mut bytes).unwrap();
+                net.raw(*end, &bytes);
+            }
+        }
+    };
+    match *step {
+        Step::Connect {
+            client,
+            version,
+            clean,
+            expiry,
+            receive_maximum,
+            will: with_will,
+        } => {
+            close(net, &mut ends[client], sent);
+            let version = Version::ALL[version];
+            let end = net.open(version);
+            let list = [
+                Property::SessionExpiryInterval(expiry),
+                Property::ReceiveMaximum(receive_maximum),
+            ];
+            let connect = Connect {
+                clean_start: clean,
+                keep_alive: 7,
+                will: with_will.then(|| will("a/b", b"gone")),
+                properties: if version == V5 {
+                    Properties::new(&list)
+                } else {
+                    Properties::EMPTY
+                },
+                // Two clients of one name: they take each other over.
+                ..connect(version, ["one", "two", "three", "one"][client])
+            };
+            net.send(end, Packet::Connect(connect));
+            ends[client] = Some((end, Vec::new()));
+        }
+        Step::Publish {
+            client,
+            name,
+            qos: q,
+            id,
+            retain,
+            dup,
+            expiry,
+            len,
+        } => {
+            let Some((end, _)) = &ends[client] else { return };
+            let payload = "x".repeat(len);
+            let list = expiry.map(Property::MessageExpiryInterval);
+            let mut message = message(NAMES[name], qos(q), if q == 0 { 0 } else { id }, &payload);
+            message.head.retain = retain;
+            message.head.dup = dup && q > 0;
+            if end.version == V5 {
+                message.head.properties = Properties::new(list.as_slice());
+            }
+            send(net, ends, client, Packet::Publish(message));
+        }
+        Step::Answer {
+            client,
+            kind,
+            id: n,
+            code,
+        } => {
+            let Some((end, _)) = &ends[client] else { return };
+            let code = if end.version == V5 && kind < 2 {
+                ReasonCode(code)
+            } else {
+                ReasonCode::SUCCESS
+            };
+            let ack = Ack::new(id(n), code);
+            let packet = [
+                Packet::PubAck(ack),
+                Packet::PubRec(ack),
+                Packet::PubRel(ack),
+                Packet::PubComp(ack),
+            ][kind];
+            send(net, ends, client, packet);
+        }
+        Step::Subscribe {
+            client,
+            filter,
+            qos: q,
+            handling,
+            id,
+        } => {
+            let Some((end, _)) = &ends[client] else { return };
+            let mut options = SubscriptionOptions::new(qos(q));
+            let mut number = None;
+            if end.version == V5 {
+                options.retain_handling = [
+                    RetainHandling::Send,
+                    RetainHandling::SendIfNew,
+                    RetainHandling::DoNotSend,
+                ][usize::from(handling)];
+                number = id;
+            }
+            let filters = [mqtt_proto::packet::Subscription {
+                filter: mqtt_proto::TopicFilter::new(FILTERS[filter]).unwrap(),
+                options,
+            }];
+            let list = number.map(Property::SubscriptionIdentifier);
+            let packet = mqtt_proto::packet::Subscribe {
+                packet_id: crate::net::id(9),
+                properties: Properties::new(list.as_slice()),
+                filters: mqtt_proto::packet::Subscriptions::new(&filters),
+            };
+            send(net, ends, client, Packet::Subscribe(packet));
+        }
+        Step::Unsubscribe { client, filter } => {
+            let filters = [mqtt_proto::TopicFilter::new(FILTERS[filter]).unwrap()];
+            let packet = mqtt_proto::packet::Unsubscribe {
+                packet_id: id(9),
+                properties: Properties::EMPTY,
+                filters: mqtt_proto::packet::Filters::new(&filters),
+            };
+            send(net, ends, client, Packet::Unsubscribe(packet));
+        }
+        Step::Disconnect { client, with_will } => {
+            let Some((end, _)) = &ends[client] else { return };
+            let code = if with_will && end.version == V5 {
+                ReasonCode::DISCONNECT_WITH_WILL_MESSAGE
+            } else {
+                ReasonCode::NORMAL_DISCONNECTION
+            };
+            send(
+                net,
+                ends,
+                client,
+                Packet::Disconnect(mqtt_proto::packet::Disconnect::new(code)),
+            );
+        }
+        Step::Cut { client } => close(net, &mut ends[client], sent),
+        Step::Take { client, bytes } => {
+            if let Some((end, got)) = &mut ends[client] {
+                let mut out = vec![0; bytes];
+                let n = net.server.take_transmit(net.now, end.id, &mut out);
+                got.extend_from_slice(&out[..n]);
+            }
+        }
+        Step::Pass { millis } => net.pass(core::time::Duration::from_millis(millis)),
+        Step::Bytes { client, ref bytes } => {
+            if let Some((end, _)) = &ends[client] {
+                net.raw(*end, bytes);
+            }
+        }
+    }
+}
+
+/// The rules that one connection's output shows by itself.
+fn check(version: Version, bytes: &[u8]) {
+    let mut rest = bytes;
+    let (mut first, mut last) = (true, false);
+    while let Ok(mqtt_proto::Frame::Len(len)) = mqtt_proto::frame_len(rest, u32::MAX) {
+        let packet = Packet::decode(version, mqtt_proto::Sender::Server, &rest[..len]).unwrap();
+        assert_eq!(
+            first,
+            matches!(packet, Packet::ConnAck(_)),
+            "5/MQTT-3.2.0-1, 5/MQTT-3.2.0-2"
+        );
+        assert!(!last, "5/MQTT-3.14.4-1");
+        first = false;
+        last = matches!(packet, Packet::Disconnect(_));
+        rest = &rest[len..];
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_clients_do_the_server_speaks_mqtt_forgets_what_is_over_and_repeats_itself(
+        steps in prop::collection::vec(step(), 1..120)
+    ) {
+        let sent = run(&steps);
+        for (version, bytes) in &sent {
+            check(*version, bytes);
+        }
+        prop_assert_eq!(run(&steps), sent, "the same input gives the same output");
+    }
+
+    #[test]
+    fn any_bytes_are_taken_without_a_panic(
+        version in 0..3_usize,
+        connected in any::<bool>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let mut net = Net::new();
+        let version = Version::ALL[version];
+        let end = if connected { net.client(version, "a") } else { net.open(version) };
+        net.raw(end, &bytes);
+        net.pass_secs(60);
+    }
+}
