@@ -12,7 +12,7 @@ use crate::{
 
 /// Answers that may wait for a connection before it is asked to pause, and the codes in them.
 const OWED_MAX: usize = 1_024;
-const OWED_CODES_MAX: usize = 64 * 1_024;
+const OWED_CODES_MAX: u32 = 64 * 1_024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -33,7 +33,7 @@ pub(super) struct Link {
     /// Answers and other control packets, in order. Messages wait in the session.
     owed: VecDeque<Reply>,
     /// Bytes of the codes among them.
-    owed_codes: usize,
+    owed_codes: u32,
     pub(super) peer: Peer,
 }
 
@@ -111,9 +111,9 @@ impl Link {
     }
 }
 
-fn codes(reply: &Reply) -> usize {
+fn codes(reply: &Reply) -> u32 {
     match reply {
-        Reply::SubAck(_, codes) | Reply::UnsubAck(_, codes) => codes.len(),
+        Reply::SubAck(_, codes) | Reply::UnsubAck(_, codes) => u32::try_from(codes.len()).unwrap_or(u32::MAX),
         Reply::Accept(_)
         | Reply::Refuse(_)
         | Reply::Deliver(_)
