@@ -9,11 +9,11 @@
     reason = "this is the shell, not the core"
 )]
 
+use core::time::Duration;
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
-    time::Duration,
 };
 
 use mqtt_session::{

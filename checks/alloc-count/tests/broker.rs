@@ -51,7 +51,7 @@ fn publish(server: &mut Server, conn: ConnId, message: &[u8]) {
 fn a_message_is_one_block_and_each_further_subscriber_costs_a_queue_entry() {
     let mut message = b"\x30\xeb\x07\x00\x01t".to_vec();
     message.resize(6 + PAYLOAD, b'x');
-    let mut cost = |subscribers: usize| {
+    let cost = |subscribers: usize| {
         let (mut server, clients) = audience(subscribers);
         let (cold, ()) = bytes(|| publish(&mut server, clients[0], &message));
         for &conn in &clients[1..] {

@@ -1,4 +1,9 @@
 //! The client machine against a server that is written out, packet by packet.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::std_instead_of_core,
+    reason = "a test has std, and looks at what it asks for"
+)]
 #![cfg(feature = "alloc")]
 
 mod exchange;

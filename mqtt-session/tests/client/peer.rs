@@ -5,7 +5,7 @@ use std::time::Duration;
 use mqtt_proto::{
     Frame, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, TopicName, Version, frame_len,
     packet::{
-        Ack, ConnAck, Connect, Publish, PublishHead, ReasonCodes, SubAck, Subscription, SubscriptionOptions,
+        Ack, ConnAck, Connect, Publish, PublishHead, Subscription, SubscriptionOptions,
     },
 };
 use mqtt_session::{
@@ -136,15 +136,6 @@ impl<S: Storage> Peer<S> {
 
     pub(crate) fn pubcomp(&mut self, n: u16) {
         self.send(&Packet::PubComp(Ack::new(id(n), ReasonCode::SUCCESS)));
-    }
-
-    pub(crate) fn suback(&mut self, n: u16, codes: &[u8]) {
-        let codes = ReasonCodes::new(codes);
-        self.send(&Packet::SubAck(SubAck {
-            packet_id: id(n),
-            properties: Properties::EMPTY,
-            codes,
-        }));
     }
 
     /// Looks at the next event.

@@ -1,4 +1,9 @@
 //! Clients and the server joined, on a virtual clock.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::std_instead_of_core,
+    reason = "a test has std, and looks at what it asks for"
+)]
 
 mod duplex;
 mod guarantees;
