@@ -1,12 +1,17 @@
 //! Runs traces from the command line.
 
+use core::time::Duration;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use mqtt_conformance::run;
-use mqtt_conformance::target::broker::MemoryBroker;
-use mqtt_conformance::target::codec::Codec;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use mqtt_conformance::play::world::Pace;
+use mqtt_conformance::run::{self, Plan};
+use mqtt_conformance::target::live::LiveBroker;
+use mqtt_conformance::target::{self, Target, setup};
+use mqtt_proto::Statement;
 
 /// Packet traces that test any MQTT client, broker or codec.
 #[derive(Debug, Parser)]
@@ -18,18 +23,51 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run traces; the exit status is 0 if all pass.
-    Run {
-        /// Print a line for every run.
-        #[arg(short, long)]
-        verbose: bool,
-        /// Trace files, and folders with them; `conformance/traces` if there is none.
-        paths: Vec<PathBuf>,
-    },
+    /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if nothing could be run.
+    Run(RunArguments),
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// A broker to test instead of what this crate tests in memory: HOST:PORT.
+    #[arg(long)]
+    target: Option<String>,
+    /// Only traces that cover this statement, such as 5/MQTT-3.3.1-2; may stand more than once.
+    #[arg(long, value_name = "STATEMENT")]
+    only: Vec<Statement>,
+    /// How many traces run at a time. With --target 16 if it is left out: they mostly wait.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// What the broker cannot do: traces that require it are not applicable; may stand more than once.
+    #[arg(long, value_name = "FEATURE", requires = "target", value_parser = PossibleValuesParser::new(setup::FEATURES))]
+    without: Vec<String>,
+    /// How long the broker may take for what has no time of its own in a trace.
+    #[arg(long, value_name = "TIME", requires = "target", default_value = "1s", value_parser = duration)]
+    patience: Duration,
+    /// How much earlier or later than a trace says the broker may act.
+    #[arg(long, value_name = "TIME", requires = "target", default_value = "300ms", value_parser = duration)]
+    slack: Duration,
+    /// Print a line for every run.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Trace files, and folders with them; `conformance/traces` if there is none.
+    paths: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let Command::Run { verbose, mut paths } = Arguments::parse().command;
+    let Command::Run(arguments) = Arguments::parse().command;
+    match run_traces(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("mqtt-conformance: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run_traces(arguments: RunArguments) -> Result<bool, String> {
+    let mut paths = arguments.paths;
     if paths.is_empty() {
         let inside = Path::new("traces");
         paths.push(if inside.is_dir() {
@@ -38,24 +76,63 @@ fn main() -> ExitCode {
             PathBuf::from("conformance/traces")
         });
     }
-    let files = match run::find(&paths) {
-        Ok(files) if !files.is_empty() => files,
-        Ok(_) => return refuse(&format!("no .{} file in what was given", run::EXTENSION)),
-        Err(error) => return refuse(&error.to_string()),
+    let files = run::find(&paths).map_err(|e| e.to_string())?;
+    if files.is_empty() {
+        return Err(format!("no .{} file in what was given", run::EXTENSION));
+    }
+    let mut plan = Plan::default();
+    plan.only = arguments.only;
+    let report = match arguments.target {
+        None => {
+            plan.jobs = arguments.jobs.unwrap_or(1);
+            run::run(&files, &plan, &target::in_memory)
+        }
+        Some(target) => {
+            plan.jobs = arguments.jobs.unwrap_or(16);
+            let broker = connect(&target)?
+                .with_pace(Pace::real(arguments.patience, arguments.slack))
+                .without(arguments.without);
+            run::run(&files, &plan, &|| {
+                vec![Box::new(broker.clone()) as Box<dyn Target>]
+            })
+        }
     };
-    let report = run::run(&files, &mut [&mut Codec, &mut MemoryBroker]);
-    if verbose {
+    if arguments.verbose {
         report.runs().iter().for_each(|run| println!("{run}"));
     }
     print!("{report}");
-    if report.is_good() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    if !plan.only.is_empty() && report.runs().is_empty() && report.failures().is_empty() {
+        let only: Vec<String> = plan.only.iter().map(ToString::to_string).collect();
+        return Err(format!("no trace covers {}", only.join(" or ")));
     }
+    Ok(report.is_good())
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("mqtt-conformance: {why}");
-    ExitCode::from(2)
+fn connect(target: &str) -> Result<LiveBroker, String> {
+    let addresses: Vec<SocketAddr> = target
+        .to_socket_addrs()
+        .map_err(|e| format!("--target {target}: not HOST:PORT: {e}"))?
+        .collect();
+    let mut why = "no address".to_owned();
+    for address in addresses {
+        match LiveBroker::at(address) {
+            Ok(broker) => return Ok(broker),
+            Err(error) => why = format!("{address}: {error}"),
+        }
+    }
+    Err(format!("--target {target}: {why}"))
+}
+
+/// A duration as traces write it.
+fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let wrong = || format!("`{text}` is not a time such as 500ms or 2s");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "us" => Ok(Duration::from_micros(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        _ => Err(wrong()),
+    }
 }

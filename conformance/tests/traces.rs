@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use mqtt_conformance::run;
-use mqtt_conformance::target::broker::MemoryBroker;
+use mqtt_conformance::run::{self, Plan};
 use mqtt_conformance::target::codec::Codec;
-use mqtt_conformance::target::{Outcome, Target};
+use mqtt_conformance::target::{Outcome, Target, in_memory};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Version;
 
@@ -15,7 +14,7 @@ fn codec_client_and_broker_do_what_every_trace_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
     let files = run::find(&[folder]).expect("the traces are there");
     assert!(files.len() >= 10, "{files:?}");
-    let report = run::run(&files, &mut [&mut Codec, &mut MemoryBroker]);
+    let report = run::run(&files, &Plan::default(), &in_memory);
     assert!(report.is_good(), "\n{report}");
 }
 

@@ -1,6 +1,6 @@
 //! `either` and `any-order`.
 
-use super::expecting::{Fit, at_of};
+use super::expecting::Fit;
 use super::{Played, Player};
 use crate::trace::ast::{Line, Position, Step};
 
@@ -88,7 +88,7 @@ impl<'t> Player<'t, '_> {
                     format!("expected {}\n    seen     {seen}", wanted.join("\n    and      ")),
                 );
             }
-            self.wait(at_of(lines), limit)?;
+            self.wait(at, limit)?;
         }
         Ok(())
     }
@@ -97,8 +97,11 @@ impl<'t> Player<'t, '_> {
 /// The lines with which a block can begin: all that may be, and the first that must be.
 fn first_expectations(lines: &[Line]) -> impl Iterator<Item = &Line> {
     let must = lines.iter().position(|line| !line.maybe).unwrap_or(lines.len());
-    lines.iter().take(must + 1).flat_map(|line| match &line.step {
-        Step::AnyOrder(inside) => inside.iter().collect::<Vec<_>>(),
-        _ => vec![line],
+    lines.iter().take(must + 1).flat_map(|line| {
+        if let Step::AnyOrder(inside) = &line.step {
+            inside.iter()
+        } else {
+            core::slice::from_ref(line).iter()
+        }
     })
 }

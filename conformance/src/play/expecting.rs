@@ -9,7 +9,7 @@ use super::{Link, Played, Player};
 use crate::expect::{Mismatch, fits_event};
 use crate::fields::{Bindings, Val, values};
 use crate::report::hex;
-use crate::trace::ast::{Direction, Event, Item, Line, Position, Span, Step, Wire};
+use crate::trace::ast::{Direction, Event, Item, Line, Span, Step, Wire};
 
 /// How a line compares with what has come so far.
 pub(super) enum Fit {
@@ -63,10 +63,10 @@ impl<'t> Player<'t, '_> {
     }
 
     fn within(line: &Line) -> Option<Span> {
-        match &line.step {
-            Step::Wire(wire) => wire.within,
-            Step::Refused { within, .. } => *within,
-            _ => None,
+        if let Step::Wire(Wire { within, .. }) | Step::Refused { within, .. } = &line.step {
+            *within
+        } else {
+            None
         }
     }
 
@@ -145,7 +145,13 @@ impl<'t> Player<'t, '_> {
                     },
                 }
             }
-            _ => return self.fail(line.at, "this line is no expectation"),
+            Step::Cut(_)
+            | Step::Quiet { .. }
+            | Step::Do(_)
+            | Step::Broker(_)
+            | Step::Wait(_)
+            | Step::AnyOrder(_)
+            | Step::Either(_) => return self.fail(line.at, "this line is no expectation"),
         })
     }
 
@@ -170,10 +176,10 @@ impl<'t> Player<'t, '_> {
             } => fields,
             What::Packet { fields: Err(why), .. } => return Err(format!("{}\n    {why}", what.describe())),
         };
-        let speaks = match fields.packet_type {
-            PacketType::ConnAck => !link.accepted,
-            PacketType::Disconnect => link.accepted && self.version == Version::V5,
-            _ => false,
+        let speaks = if link.accepted {
+            fields.packet_type == PacketType::Disconnect && self.version == Version::V5
+        } else {
+            fields.packet_type == PacketType::ConnAck
         };
         let code = match values(&fields.list, "code").next() {
             Some(Val::Int(code)) => u8::try_from(*code).unwrap_or_default(),
@@ -256,7 +262,13 @@ impl<'t> Player<'t, '_> {
                     self.inbox.bindings = bindings;
                 }
             }
-            _ => {}
+            Step::Cut(_)
+            | Step::Quiet { .. }
+            | Step::Do(_)
+            | Step::Broker(_)
+            | Step::Wait(_)
+            | Step::AnyOrder(_)
+            | Step::Either(_) => {}
         }
         Ok(())
     }
@@ -284,9 +296,4 @@ fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Resu
     }
     fits_event(&event.fields, &event.absent, event.open, &happened.list, bindings)
         .map_err(|all| all.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// The first line of a block that is not only a possibility.
-pub(super) fn at_of(lines: &[Line]) -> Position {
-    lines.first().map_or(Position::default(), |line| line.at)
 }

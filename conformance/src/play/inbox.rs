@@ -266,9 +266,12 @@ impl<'t> Inbox<'t> {
     pub fn cut_after(&self, conn: usize, direction: Direction, bytes: &[u8]) -> Option<usize> {
         let name = &self.names[conn];
         let mine = |wire: &&Wire| wire.conn == *name && wire.direction == direction;
-        let wires = self.ahead.iter().filter_map(|line| match &line.step {
-            Step::Wire(wire) => Some(wire),
-            _ => None,
+        let wires = self.ahead.iter().filter_map(|line| {
+            if let Step::Wire(wire) = &line.step {
+                Some(wire)
+            } else {
+                None
+            }
         });
         let mut bindings = self.bindings.clone();
         let mut came = self.unread(conn, direction).iter();

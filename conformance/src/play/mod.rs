@@ -117,7 +117,7 @@ impl<'t, 'w> Player<'t, 'w> {
             .trace
             .lines
             .last()
-            .map_or(Position::default(), |line| line.at);
+            .map_or_else(Position::default, |line| line.at);
         self.settle(end)?;
         self.nothing_is_left(end, "at the end of the trace")
     }
@@ -151,7 +151,7 @@ impl<'t, 'w> Player<'t, 'w> {
                     return self.fail(at, "there is no connection to cut");
                 }
                 self.cut(conn);
-                self.settle(at)?;
+                self.pass(at, self.world.pace().pause)?;
             }
             Step::Quiet { on, time } => self.quiet(at, on, *time)?,
             Step::Do(call) => {
@@ -164,13 +164,7 @@ impl<'t, 'w> Player<'t, 'w> {
                     at.line
                 )));
             }
-            Step::Wait(time) => {
-                let until = self.world.now() + *time;
-                while self.world.now() < until {
-                    self.wait(at, until)?;
-                }
-                self.settle(at)?;
-            }
+            Step::Wait(time) => self.pass(at, *time)?,
             Step::AnyOrder(lines) => self.any_order(at, lines)?,
             Step::Either(branches) => self.either(at, branches)?,
         }
@@ -200,6 +194,15 @@ impl<'t, 'w> Player<'t, 'w> {
         let now = self.world.now();
         while self.wait(at, now)? {}
         Ok(())
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, at: Position, time: Duration) -> Played {
+        let until = self.world.now() + time;
+        while self.world.now() < until {
+            self.wait(at, until)?;
+        }
+        self.settle(at)
     }
 
     fn wait(&mut self, at: Position, until: Duration) -> Played<bool> {
@@ -275,7 +278,7 @@ impl<'t, 'w> Player<'t, 'w> {
         let until = self.world.now() + time;
         let start = self.inbox.arrivals();
         loop {
-            let conns = only.map_or(0..self.inbox.count(), |conn| conn..conn + 1);
+            let conns = only.map_or_else(|| 0..self.inbox.count(), |conn| conn..conn + 1);
             for conn in conns {
                 if let Some(what) = self.left_on(conn) {
                     return self.fail(at, format!("expected quiet, seen {what}"));

@@ -49,8 +49,7 @@ impl Player<'_, '_> {
                 break;
             };
             self.transmit(at, conn, piece)?;
-            std::thread::sleep(self.world.pace().pause);
-            self.settle(at)?;
+            self.pass(at, self.world.pace().pause)?;
             rest = after;
         }
         self.transmit(at, conn, rest)?;
@@ -66,7 +65,7 @@ impl Player<'_, '_> {
             }
         }
         if cut.is_some() {
-            self.settle(at)?;
+            self.pass(at, self.world.pace().pause)?;
             self.cut(conn);
         }
         Ok(())
@@ -79,7 +78,7 @@ impl Player<'_, '_> {
         }
     }
 
-    fn encoded(&mut self, at: Position, pattern: &PacketPattern) -> Played<Vec<u8>> {
+    fn encoded(&self, at: Position, pattern: &PacketPattern) -> Played<Vec<u8>> {
         let fields = match resolve(pattern, self.version, &self.inbox.bindings) {
             Ok(fields) => fields,
             Err(error) => return self.fail(error.at, error.to_string()),
@@ -143,6 +142,6 @@ impl Player<'_, '_> {
             );
         }
         self.cut(conn);
-        Ok(())
+        self.pass(at, self.world.pace().pause)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mqtt_proto::{Statement, Version};
 
-use crate::target::{Outcome, Target};
+use crate::target::Outcome;
 use crate::trace::{Trace, TraceError};
 
 /// The outcomes of all runs.
@@ -18,6 +18,20 @@ pub struct Report {
     failures: Vec<String>,
     covered: BTreeSet<Statement>,
     runs: Vec<String>,
+}
+
+/// One run of a trace.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "made by the runner alone")]
+pub struct Run {
+    /// In this version.
+    pub version: Version,
+    /// Against this target.
+    pub target: String,
+    /// The trace was written to test such a target: a pass shows what it covers.
+    pub is_test: bool,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,23 +49,20 @@ impl Report {
     }
 
     /// The outcome of one run.
-    pub fn add(
-        &mut self,
-        file: &Path,
-        trace: &Trace,
-        version: Version,
-        target: &dyn Target,
-        outcome: Outcome,
-    ) {
-        let tested = target.is_tested_by(trace.head.test);
-        let target = target.name();
+    pub fn add(&mut self, file: &Path, trace: &Trace, run: Run) {
+        let Run {
+            version,
+            target,
+            is_test,
+            outcome,
+        } = run;
         let run = format!("{}: [{target}, MQTT {version}]", file.display());
-        let sum = self.sums.entry(target.to_owned()).or_default();
+        let sum = self.sums.entry(target.clone()).or_default();
         match outcome {
             Outcome::Passed { checked } => {
                 sum.passed += 1;
                 sum.lines += checked;
-                if tested {
+                if is_test {
                     let covers = trace.head.covers.iter().map(|(_, statement)| *statement);
                     self.covered
                         .extend(covers.filter(|statement| statement.version() == version));

@@ -1,11 +1,15 @@
 //! Finding traces and running them.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::report::Report;
+use mqtt_proto::{PacketType, Statement};
+
+use crate::report::{Report, Run};
 use crate::target::Target;
 use crate::trace::Trace;
+use crate::trace::ast::{Atom, Group, Item, Line, Step};
 
 /// The extension of trace files.
 pub const EXTENSION: &str = "trace";
@@ -40,23 +44,122 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs each trace in each of its versions against each target.
-pub fn run(files: &[PathBuf], targets: &mut [&mut dyn Target]) -> Report {
+/// What is run, and how.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Plan {
+    /// Only traces that cover one of these; all if it is empty.
+    pub only: Vec<Statement>,
+    /// How many traces are run at a time, at least 1. Each has targets of its own.
+    pub jobs: usize,
+}
+
+/// Makes the targets that one trace after the other is run against.
+pub type MakeTargets<'m> = dyn Fn() -> Vec<Box<dyn Target>> + Sync + 'm;
+
+/// Runs each trace in each of its versions against each target that takes it.
+///
+/// Traces that subscribe to more than their own topics are run alone, after the others. The report is in the order of
+/// the files however many run at a time.
+pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report {
+    let traces: Vec<_> = files.iter().map(|file| Trace::read(file)).collect();
+    let (mut together, mut alone) = (Vec::new(), Vec::new());
+    for (i, trace) in traces.iter().enumerate() {
+        let Ok(trace) = trace else { continue };
+        let is_wanted = |(_, statement): &(_, Statement)| plan.only.contains(statement);
+        if plan.only.is_empty() || trace.head.covers.iter().any(is_wanted) {
+            let list = if subscribes_to_all(&trace.lines) {
+                &mut alone
+            } else {
+                &mut together
+            };
+            list.push((i, trace));
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let work = |list: &[(usize, &Trace)]| {
+        let mut targets = targets();
+        let mut done = Vec::new();
+        while let Some(&(i, trace)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((i, run_one(trace, &mut targets)));
+        }
+        done
+    };
+    let mut done: Vec<(usize, Vec<Run>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.jobs.max(1))
+            .map(|_| scope.spawn(|| work(&together)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    next.store(0, Ordering::Relaxed);
+    done.extend(work(&alone));
+    done.sort_by_key(|(i, _)| *i);
+
     let mut report = Report::default();
-    for file in files {
-        let trace = match Trace::read(file) {
-            Ok(trace) => trace,
-            Err(error) => {
-                report.unreadable(error);
-                continue;
-            }
-        };
-        for &version in &trace.head.versions {
-            for target in targets.iter_mut().filter(|target| target.takes(trace.head.test)) {
-                let outcome = target.run(&trace, version);
-                report.add(file, &trace, version, *target, outcome);
+    let mut done = done.into_iter().peekable();
+    for (i, (file, trace)) in files.iter().zip(traces).enumerate() {
+        match trace {
+            Err(error) => report.unreadable(error),
+            Ok(trace) => {
+                if let Some((_, runs)) = done.next_if(|(of, _)| *of == i) {
+                    runs.into_iter().for_each(|run| report.add(file, &trace, run));
+                }
             }
         }
     }
     report
+}
+
+fn run_one(trace: &Trace, targets: &mut [Box<dyn Target>]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for &version in &trace.head.versions {
+        for target in targets.iter_mut().filter(|target| target.takes(trace.head.test)) {
+            let outcome = target.run(trace, version);
+            runs.push(Run {
+                version,
+                target: target.name().to_owned(),
+                is_test: target.is_tested_by(trace.head.test),
+                outcome,
+            });
+        }
+    }
+    runs
+}
+
+/// A filter begins with a wildcard: it matches the topics of other traces, too.
+fn subscribes_to_all(lines: &[Line]) -> bool {
+    lines.iter().any(|line| match &line.step {
+        Step::Wire(wire) => match &wire.item {
+            Item::Packet(packet) if packet.packet_type == PacketType::Subscribe => {
+                let values = packet.fields.iter().flat_map(|field| &field.value.atoms);
+                let filters = values.flat_map(Atom::parts).flat_map(|value| &value.atoms);
+                filters.into_iter().any(|atom| {
+                    let Atom::Group(Group { text: Some(text), .. }) = atom else {
+                        return false;
+                    };
+                    let filter = text.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+                    filter
+                        .map_or(text.as_str(), |(_, filter)| filter)
+                        .starts_with(['+', '#'])
+                })
+            }
+            Item::Packet(_) | Item::Hex(_) | Item::Close => false,
+        },
+        Step::AnyOrder(lines) => subscribes_to_all(lines),
+        Step::Either(branches) => branches.iter().any(|lines| subscribes_to_all(lines)),
+        Step::Cut(_)
+        | Step::Refused { .. }
+        | Step::Quiet { .. }
+        | Step::Do(_)
+        | Step::Event(_)
+        | Step::Broker(_)
+        | Step::Wait(_) => false,
+    })
 }

@@ -6,7 +6,7 @@ use mqtt_proto::Version;
 use mqtt_session::server::{ConnId, Peer, Server};
 use mqtt_session::{Body, Instant};
 
-use super::{Outcome, Target, setup};
+use super::{Outcome, Target, refusals, setup};
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
@@ -28,7 +28,25 @@ impl Target for MemoryBroker {
         test == Test::Broker
     }
 
+    fn takes(&self, test: Test) -> bool {
+        matches!(test, Test::Broker | Test::Codec)
+    }
+
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
+        let refusals;
+        let trace = if trace.head.test == Test::Codec {
+            match refusals::by_broker(trace) {
+                Some(made) => {
+                    refusals = made;
+                    &refusals
+                }
+                None => {
+                    return Outcome::NotApplicable("it has no bytes that a broker must refuse".to_owned());
+                }
+            }
+        } else {
+            trace
+        };
         if let Some(why) = setup::lacks(trace, setup::OURS_LACKS) {
             return Outcome::NotApplicable(why);
         }

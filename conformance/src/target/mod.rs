@@ -2,10 +2,15 @@
 //!
 //! - [`codec`]: every packet line by itself, encoded, decoded and compared.
 //! - [`setup`]: what a trace asks of its target.
+//! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
+//! - `refusals`: codec traces as tests of the machines.
 //! - [`broker`]: our server in memory, on a virtual clock; the runner plays its clients.
 
 pub mod broker;
 pub mod codec;
+mod leftovers;
+pub mod live;
+mod refusals;
 pub mod setup;
 
 use mqtt_proto::Version;
@@ -28,6 +33,12 @@ pub trait Target {
 
     /// Runs the trace once, in this version.
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome;
+}
+
+/// All that is tested in memory.
+#[must_use]
+pub fn in_memory() -> Vec<Box<dyn Target>> {
+    vec![Box::new(codec::Codec), Box::new(broker::MemoryBroker)]
 }
 
 /// How a run ended.

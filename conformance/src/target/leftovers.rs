@@ -1,0 +1,123 @@
+//! What a trace leaves behind in a broker that goes on running, and how it is deleted.
+
+use std::collections::BTreeSet;
+
+use mqtt_proto::packet::{Connect, Packet, Publish, PublishHead};
+use mqtt_proto::{PacketType, Properties, QoS, TopicName, Version};
+
+use super::codec::encode;
+use crate::trace::Trace;
+use crate::trace::ast::{Atom, Field, Item, Line, Step};
+
+/// The shortest DISCONNECT; it is one in every version.
+pub(super) const DISCONNECT: &[u8] = &[0xe0, 0];
+
+#[derive(Debug, Default)]
+struct Leftovers {
+    clients: BTreeSet<String>,
+    topics: BTreeSet<String>,
+}
+
+/// What to send so that nothing is left, one connection each: every client begins a new session and ends it, and the
+/// first deletes the retained messages.
+pub(super) fn conversations(trace: &Trace, version: Version) -> Vec<Vec<u8>> {
+    let mut left = Leftovers::default();
+    left.lines(&trace.lines);
+    let mut all = Vec::new();
+    for (i, client) in left.clients.iter().enumerate() {
+        let mut bytes = encode(&Packet::Connect(connect(version, client)), version).unwrap_or_default();
+        for topic in left.topics.iter().filter(|_| i == 0) {
+            let Ok(topic) = TopicName::new(topic) else {
+                continue;
+            };
+            let head = PublishHead {
+                dup: false,
+                qos: QoS::AtMostOnce,
+                retain: true,
+                topic,
+                packet_id: None,
+                properties: Properties::EMPTY,
+            };
+            let publish = Packet::Publish(Publish { head, payload: &[] });
+            bytes.extend(encode(&publish, version).unwrap_or_default());
+        }
+        bytes.extend_from_slice(DISCONNECT);
+        all.push(bytes);
+    }
+    all
+}
+
+fn connect(version: Version, client_id: &str) -> Connect<'_> {
+    Connect {
+        version,
+        clean_start: true,
+        keep_alive: 10,
+        client_id,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: Properties::EMPTY,
+    }
+}
+
+impl Leftovers {
+    fn lines(&mut self, lines: &[Line]) {
+        for line in lines {
+            match &line.step {
+                Step::AnyOrder(lines) => self.lines(lines),
+                Step::Either(branches) => branches.iter().for_each(|lines| self.lines(lines)),
+                Step::Wire(wire) => {
+                    let Item::Packet(packet) = &wire.item else {
+                        continue;
+                    };
+                    match packet.packet_type {
+                        PacketType::Connect => {
+                            self.clients.extend(text(&packet.fields, "client_id"));
+                            let will = packet.fields.iter().find(|field| field.name == "will");
+                            if let Some([Atom::Group(will)]) = will.map(|field| &field.value.atoms[..]) {
+                                self.message(&will.fields);
+                            }
+                        }
+                        PacketType::Publish => self.message(&packet.fields),
+                        PacketType::ConnAck
+                        | PacketType::PubAck
+                        | PacketType::PubRec
+                        | PacketType::PubRel
+                        | PacketType::PubComp
+                        | PacketType::Subscribe
+                        | PacketType::SubAck
+                        | PacketType::Unsubscribe
+                        | PacketType::UnsubAck
+                        | PacketType::PingReq
+                        | PacketType::PingResp
+                        | PacketType::Disconnect
+                        | PacketType::Auth => {}
+                    }
+                }
+                Step::Cut(_)
+                | Step::Refused { .. }
+                | Step::Quiet { .. }
+                | Step::Do(_)
+                | Step::Event(_)
+                | Step::Broker(_)
+                | Step::Wait(_) => {}
+            }
+        }
+    }
+
+    fn message(&mut self, fields: &[Field]) {
+        let retain = fields.iter().find(|field| field.name == "retain");
+        if retain.is_some_and(|field| field.value.atoms[..] == [Atom::Int(1)]) {
+            self.topics.extend(text(fields, "topic"));
+        }
+    }
+}
+
+/// The text of a field, unless it is empty.
+fn text(fields: &[Field], name: &str) -> Option<String> {
+    let field = fields.iter().find(|field| field.name == name)?;
+    match &field.value.atoms[..] {
+        [Atom::Text(text, times)] if !text.is_empty() => Some(text.repeat(*times)),
+        _ => None,
+    }
+}

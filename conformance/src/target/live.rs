@@ -1,0 +1,283 @@
+//! A broker behind TCP, in real time.
+
+#![allow(
+    clippy::disallowed_types,
+    reason = "a live broker is measured by a real clock"
+)]
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Instant;
+
+use mqtt_proto::Version;
+
+use super::{Outcome, Target, leftovers, refusals, setup};
+use crate::fields::Val;
+use crate::play::call::Call;
+use crate::play::inbox::Inbox;
+use crate::play::play;
+use crate::play::world::{Pace, Refusal, World};
+use crate::trace::ast::Direction;
+use crate::trace::{Test, Trace};
+
+/// How long a broker may take to accept a connection, or bytes.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+/// A broker at an address; the runner plays its clients.
+///
+/// Traces begin their client ids and topics with a name of their own, so that they do not meet. After each, the sessions
+/// and retained messages that it made are deleted.
+#[derive(Clone, Debug)]
+pub struct LiveBroker {
+    address: SocketAddr,
+    pace: Pace,
+    lacks: Vec<String>,
+}
+
+impl LiveBroker {
+    /// The broker at this address.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there.
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
+        TcpStream::connect_timeout(&address, CONNECTING)?;
+        Ok(Self {
+            address,
+            pace: Pace::real(Duration::from_secs(1), Duration::from_millis(300)),
+            lacks: Vec::new(),
+        })
+    }
+
+    /// How long expectations wait.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// What the broker cannot do, of [`setup::FEATURES`]: traces that require it are not applicable.
+    #[must_use]
+    pub fn without(mut self, features: Vec<String>) -> Self {
+        self.lacks = features;
+        self
+    }
+}
+
+impl Target for LiveBroker {
+    fn name(&self) -> &str {
+        "live broker"
+    }
+
+    fn is_tested_by(&self, test: Test) -> bool {
+        test == Test::Broker
+    }
+
+    fn takes(&self, _: Test) -> bool {
+        true
+    }
+
+    fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
+        let refusals;
+        let trace = match trace.head.test {
+            Test::Broker => trace,
+            Test::Codec => match refusals::by_broker(trace) {
+                Some(made) => {
+                    refusals = made;
+                    &refusals
+                }
+                None => {
+                    return Outcome::NotApplicable("it has no bytes that a broker must refuse".to_owned());
+                }
+            },
+            Test::Client => return Outcome::NotApplicable("it tests a client".to_owned()),
+            Test::Pair => return Outcome::NotApplicable("it tests our client and server joined".to_owned()),
+        };
+        if let Some(why) = setup::lacks(trace, &self.lacks) {
+            return Outcome::NotApplicable(why);
+        }
+        if let Some(field) = trace.head.config.first() {
+            return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
+        }
+        let mut is_first = true;
+        let outcome = play(trace, version, || {
+            if !core::mem::take(&mut is_first) {
+                self.tidy(trace, version);
+            }
+            Ok(Box::new(LiveWorld::new(self.address, self.pace)))
+        });
+        self.tidy(trace, version);
+        outcome
+    }
+}
+
+impl LiveBroker {
+    /// Ends the sessions and deletes the retained messages of a trace. What fails shows in the trace that comes next.
+    fn tidy(&self, trace: &Trace, version: Version) {
+        for bytes in leftovers::conversations(trace, version) {
+            let _ = self.converse(&bytes);
+        }
+    }
+
+    /// Sends all of it, and waits until the broker closes: the last packet is a DISCONNECT.
+    fn converse(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stream = TcpStream::connect_timeout(&self.address, CONNECTING)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(self.pace.patience))?;
+        stream.write_all(bytes)?;
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored)? > 0 {}
+        Ok(())
+    }
+}
+
+/// What a reader has seen: when, on which link, and bytes or the end.
+struct Seen {
+    at: Instant,
+    serial: u64,
+    bytes: Option<Vec<u8>>,
+}
+
+struct LiveWorld {
+    address: SocketAddr,
+    pace: Pace,
+    start: Instant,
+    links: Vec<Option<(u64, TcpStream)>>,
+    serial: u64,
+    sender: Sender<Seen>,
+    receiver: Receiver<Seen>,
+}
+
+impl LiveWorld {
+    fn new(address: SocketAddr, pace: Pace) -> Self {
+        let (sender, receiver) = channel();
+        Self {
+            address,
+            pace,
+            start: Instant::now(),
+            links: Vec::new(),
+            serial: 0,
+            sender,
+            receiver,
+        }
+    }
+
+    /// Links that are gone are not listened to any more.
+    fn tell(&mut self, seen: Seen, inbox: &mut Inbox<'_>) {
+        let of =
+            |link: &Option<(u64, TcpStream)>| link.as_ref().is_some_and(|(serial, _)| *serial == seen.serial);
+        let Some(conn) = self.links.iter().position(of) else {
+            return;
+        };
+        let at = seen.at.saturating_duration_since(self.start);
+        match seen.bytes {
+            Some(bytes) => inbox.bytes(at, conn, Direction::ToClient, &bytes),
+            None => {
+                inbox.end(at, conn, Direction::ToClient);
+                self.links[conn] = None;
+            }
+        }
+    }
+}
+
+impl World for LiveWorld {
+    fn sends(&self) -> Option<Direction> {
+        Some(Direction::ToServer)
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    fn open(&mut self, conn: usize) -> Result<(), String> {
+        let open = || {
+            let stream = TcpStream::connect_timeout(&self.address, CONNECTING)?;
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(CONNECTING))?;
+            Ok((stream.try_clone()?, stream))
+        };
+        let (reading, stream) = open().map_err(|e: io::Error| format!("no link to {}: {e}", self.address))?;
+        self.serial += 1;
+        let (serial, sender) = (self.serial, self.sender.clone());
+        std::thread::Builder::new()
+            .spawn(move || read_all(reading, serial, &sender))
+            .map_err(|e| format!("no thread to read with: {e}"))?;
+        if self.links.len() <= conn {
+            self.links.resize_with(conn + 1, || None);
+        }
+        self.links[conn] = Some((serial, stream));
+        Ok(())
+    }
+
+    fn send(&mut self, conn: usize, bytes: &[u8]) -> Result<(), String> {
+        let Some(Some((_, stream))) = self.links.get_mut(conn) else {
+            return Err("the link is closed".to_owned());
+        };
+        stream
+            .write_all(bytes)
+            .map_err(|e| format!("cannot be sent: {e}"))
+    }
+
+    fn cut(&mut self, conn: usize) {
+        if let Some((_, stream)) = self.links.get_mut(conn).and_then(Option::take) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn call(&mut self, _: usize, _: &Call) -> Result<Option<Val>, Refusal> {
+        Err(Refusal::NotApplicable("a broker is not called".to_owned()))
+    }
+
+    fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {
+        let before = inbox.arrivals();
+        loop {
+            while let Ok(seen) = self.receiver.try_recv() {
+                self.tell(seen, inbox);
+            }
+            if inbox.arrivals() > before {
+                return Ok(true);
+            }
+            let left = until.saturating_sub(self.now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            match self.receiver.recv_timeout(left) {
+                Ok(seen) => self.tell(seen, inbox),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+}
+
+impl Drop for LiveWorld {
+    /// Takes leave, so that no will is published into the next trace.
+    fn drop(&mut self) {
+        for (_, mut stream) in self.links.drain(..).flatten() {
+            let _ = stream.write_all(leftovers::DISCONNECT);
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn read_all(mut stream: TcpStream, serial: u64, sender: &Sender<Seen>) {
+    let mut buffer = [0; 4096];
+    loop {
+        let bytes = match stream.read(&mut buffer) {
+            Ok(n) if n > 0 => Some(buffer[..n].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(_) | Err(_) => None,
+        };
+        let is_over = bytes.is_none();
+        let at = Instant::now();
+        if sender.send(Seen { at, serial, bytes }).is_err() || is_over {
+            return;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A codec trace as a test of a whole machine: the bytes that the codec must refuse, each on a connection of its own.
+
+use crate::trace::ast::{Conn, Direction, Head, Item, Line, Quiet, Step, Verdict, Wire};
+use crate::trace::{Test, Trace};
+
+/// The first bytes of a CONNECT and of a CONNACK: these open a connection, and come instead of the plain one.
+const CONNECT: u8 = 0x10;
+const CONNACK: u8 = 0x20;
+
+/// A plain CONNECT, then the bytes, which the broker refuses. `None` if the trace has no such bytes.
+pub(super) fn by_broker(trace: &Trace) -> Option<Trace> {
+    let opening = "-> CONNECT client_id=\"ID\" clean_start=1\n<- CONNACK session_present=0 code=0 ..";
+    convert(
+        trace,
+        Test::Broker,
+        Direction::ToServer,
+        CONNECT,
+        ["", opening, ""],
+    )
+}
+
+/// A plain CONNACK, then the bytes, which the client refuses. `None` if the trace has no such bytes.
+pub(super) fn by_client(trace: &Trace) -> Option<Trace> {
+    let connect = "do connect client_id=\"ID\" clean_start=1\n-> CONNECT client_id=\"ID\" clean_start=1 ..";
+    let connack = "<- CONNACK session_present=0 code=0\nevent Connected ..";
+    let closed = "event Closed by=client ..";
+    convert(
+        trace,
+        Test::Client,
+        Direction::ToClient,
+        CONNACK,
+        [connect, connack, closed],
+    )
+}
+
+/// `parts`: what comes first, what opens the connection unless the bytes do, and what comes at the end.
+fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [&str; 3]) -> Option<Trace> {
+    let mut made = Vec::new();
+    for line in &trace.lines {
+        let Step::Wire(wire) = &line.step else { continue };
+        let (Item::Hex(bytes), Some(Verdict::Bad { codes, .. })) = (&wire.item, &wire.verdict) else {
+            continue;
+        };
+        if wire.direction != direction {
+            continue;
+        }
+        let conn = Some(format!("line-{}", line.at.line));
+        let id = format!("{:x}/{}", number_of(&trace.head.title), line.at.line);
+        let [before, opening, after] = parts.map(|text| lines(test, &text.replace("ID", &id)));
+        let opens = bytes.first().is_some_and(|first| first & 0xf0 == opener);
+        let opening = if opens { Vec::new() } else { opening };
+        let refusal = [
+            Step::Wire(Wire {
+                verdict: None,
+                ..wire.clone()
+            }),
+            Step::Refused {
+                conn: None,
+                codes: codes.clone(),
+                within: None,
+            },
+        ];
+        let steps = before.into_iter().chain(opening).chain(refusal).chain(after);
+        made.extend(steps.map(|mut step| {
+            on(&mut step, &conn);
+            Line {
+                at: line.at,
+                maybe: false,
+                step,
+            }
+        }));
+    }
+    let head = Head {
+        test,
+        ..trace.head.clone()
+    };
+    (!made.is_empty()).then(|| Trace {
+        head,
+        lines: made,
+        source: trace.source.clone(),
+    })
+}
+
+/// Tells traces apart, as their own names would (FNV-1a).
+fn number_of(title: &str) -> u32 {
+    let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    title.bytes().fold(0x811c_9dc5, step)
+}
+
+fn lines(test: Test, text: &str) -> Vec<Step> {
+    let test = if test == Test::Client { "client" } else { "broker" };
+    let text = format!("title: t\ntest: {test}\nversion: 3.1 3.1.1 5\n{text}");
+    let trace = Trace::parse("opening", &text);
+    trace.map_or_else(
+        |_| Vec::new(),
+        |trace| trace.lines.into_iter().map(|line| line.step).collect(),
+    )
+}
+
+/// Puts a step on a connection.
+fn on(step: &mut Step, name: &Conn) {
+    match step {
+        Step::Wire(Wire { conn, .. })
+        | Step::Refused { conn, .. }
+        | Step::Cut(conn)
+        | Step::Quiet {
+            on: Quiet::Conn(conn),
+            ..
+        } => conn.clone_from(name),
+        Step::Do(call) => call.conn.clone_from(name),
+        Step::Event(event) => event.conn.clone_from(name),
+        Step::Quiet { on: Quiet::All, .. }
+        | Step::Broker(_)
+        | Step::Wait(_)
+        | Step::AnyOrder(_)
+        | Step::Either(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_around_the_bytes_are_lines_of_the_language() {
+        let text = "title: t\ntest: codec\nversion: 5\n-> hex c1 00 ! bad 0x81\n<- hex c0 00 ! bad 0x82\n-> hex 10 00 ! bad 0x81\n";
+        let trace = Trace::parse("t", text).unwrap();
+        assert_eq!(by_broker(&trace).unwrap().lines.len(), 4 + 2);
+        assert_eq!(by_client(&trace).unwrap().lines.len(), 7);
+    }
+}
