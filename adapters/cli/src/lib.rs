@@ -17,6 +17,7 @@
 pub mod args;
 mod broker;
 mod connection;
+mod demo;
 pub mod failure;
 mod publish;
 mod subscribe;
@@ -40,6 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Broker(broker) => broker::run(&broker),
         Command::Pub(publish) => publish::run(&publish),
         Command::Sub(subscribe) => subscribe::run(&subscribe),
+        Command::Demo => demo::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
