@@ -28,7 +28,7 @@ const SMALLEST: u32 = 5;
 /// Commands never wait: they are taken, or [refused](Refused). They take effect on the wire in the next call of `next`. Reading never
 /// waits for writing, nor writing for reading (over [`Tcp`]).
 ///
-/// A client outlives its connections: after [`Event::Closed`] and a `None`, [`open`](Self::open) another one, and what
+/// A client outlives its connections: after [`Event::Closed`] and a `None`, [`attach`](Self::attach) another one, and what
 /// is under way goes on there.
 pub struct Client<T: Transport = Tcp, S: Storage = Heap> {
     pub(crate) machine: mqtt_session::Client<S>,
@@ -61,7 +61,7 @@ impl Client {
     /// No address could be reached, or the options are refused.
     pub fn connect(address: impl ToSocketAddrs, options: &ConnectOptions<'_>) -> Result<Self, ConnectError> {
         let mut client = Self::new(Config::DEFAULT, Heap::new())?;
-        client.open_tcp(address, options)?;
+        client.attach_tcp(address, options)?;
         Ok(client)
     }
 }
@@ -80,7 +80,7 @@ impl<S: Storage> Client<Tcp, S> {
     ///
     /// # Errors
     /// No address could be reached, or the options are refused; nothing has changed.
-    pub fn open_tcp(
+    pub fn attach_tcp(
         &mut self,
         address: impl ToSocketAddrs,
         options: &ConnectOptions<'_>,
@@ -89,7 +89,7 @@ impl<S: Storage> Client<Tcp, S> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, self.machine.config().connect_timeout) {
-                Ok(stream) => return self.open(stream, options),
+                Ok(stream) => return self.attach(stream, options),
                 Err(error) => last = error,
             }
         }
@@ -124,7 +124,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// # Errors
     /// The options are refused, with [`Refused::AlreadyConnected`] also while events of the last connection wait in [`next`](Self::next); or the
     /// transport does not take the stream. The client is as it was before.
-    pub fn open(&mut self, stream: T::Stream, options: &ConnectOptions<'_>) -> Result<(), ConnectError> {
+    pub fn attach(&mut self, stream: T::Stream, options: &ConnectOptions<'_>) -> Result<(), ConnectError> {
         self.check_idle()?;
         self.transport.open(stream)?;
         self.now = self.clock.now();
@@ -141,7 +141,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
 
     /// Gives the transport up, without a word to the server, which will publish the will. Events follow, the last of them
     /// [`Event::Closed`], unless that was told before.
-    pub fn abandon(&mut self) {
+    pub fn detach(&mut self) {
         if self.link != Link::None {
             self.end(None);
         }
