@@ -77,18 +77,12 @@ impl<'a, 'b, S: Storage, T: Read + ReadReady + Write + WriteReady> Client<'a, 'b
     }
 
     fn take_event(&mut self) -> Result<Option<(Found, usize)>, Error<T::Error>> {
-        loop {
-            if let Some(found) = self.session.take_event(Some(&mut self.rx)) {
-                return Ok(Some(found));
-            }
-            if !self.session.step_over(!self.tx.rest().is_empty())? {
-                return Ok(None);
-            }
-        }
+        self.session
+            .take_event(Some(&mut self.rx), !self.tx.rest().is_empty())
     }
 
     fn read(&mut self) {
-        if self.session.is_lost() || !self.session.machine.wants_input() {
+        if !self.session.reads() {
             return;
         }
         match self.stream.read_ready() {
@@ -103,7 +97,7 @@ impl<'a, 'b, S: Storage, T: Read + ReadReady + Write + WriteReady> Client<'a, 'b
     }
 
     fn write(&mut self) {
-        if self.session.is_lost() {
+        if !self.session.writes() {
             return;
         }
         if self.tx.rest().is_empty() {

@@ -67,8 +67,8 @@ impl<'a, 'b, S: Storage, E, D: DelayNs, N: FnMut() -> Instant> Client<'a, 'b, S,
     /// Waits for the next event. May be dropped at any time: the next call goes on, and nothing is lost.
     ///
     /// # Errors
-    /// The connection has ended, and all its events were told, [`Event::Closed`] the last of them: [`Error::Closed`] if it ended in order, or what was
-    /// wrong with the transport.
+    /// The connection has ended, and all its events were told, [`Event::Closed`] the last of them: [`Error::Closed`] if
+    /// it ended in order, or what was wrong with the transport.
     pub async fn next(&mut self) -> Result<Event<'_>, Error<E>> {
         let (found, consumed) = self.find().await?;
         Ok(found.view(self.rx.as_ref().map_or(&[], |rx| rx.before(consumed))))
@@ -77,14 +77,11 @@ impl<'a, 'b, S: Storage, E, D: DelayNs, N: FnMut() -> Instant> Client<'a, 'b, S,
     /// The next event, and how many bytes were consumed with it.
     async fn find(&mut self) -> Result<(Found, usize), Error<E>> {
         loop {
-            if let Some(found) = self.session.take_event(self.rx.as_mut()) {
+            if let Some(found) = self.session.take_event(self.rx.as_mut(), self.tx.is_none())? {
                 return Ok(found);
             }
-            if self.session.step_over(self.tx.is_none())? {
-                continue;
-            }
             // All whole packets are taken, if any are wanted: only now may the buffer go away.
-            if !self.session.is_lost() && self.session.machine.wants_input() {
+            if self.session.reads() {
                 if let Some(rx) = self.rx.take() {
                     self.link.start_read(rx);
                 }
@@ -108,7 +105,7 @@ impl<'a, 'b, S: Storage, E, D: DelayNs, N: FnMut() -> Instant> Client<'a, 'b, S,
 
     /// Sends a buffer off to be written, if it is there and something is to be said.
     fn start_write(&mut self) -> bool {
-        if self.session.is_lost() {
+        if !self.session.writes() {
             return false;
         }
         let Some(mut tx) = self.tx.take() else {

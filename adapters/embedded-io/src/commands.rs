@@ -68,8 +68,8 @@ macro_rules! commands {
                 .acknowledge(self.session.now, ack, answer)
         }
 
-        /// Ends the connection in order; [`Closed`](mqtt_session::Event::Closed) follows when DISCONNECT has left the
-        /// session. Go on until there is an error, which is [`Error::Closed`], to have it written.
+        /// Ends the connection in order; [`Closed`](mqtt_session::Event::Closed) follows when DISCONNECT is written, or
+        /// five seconds later if the transport does not take it.
         ///
         /// # Errors
         /// See [`mqtt_session::Client::disconnect`].

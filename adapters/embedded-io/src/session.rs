@@ -18,14 +18,21 @@ pub(crate) struct Session<'a, S: Storage, E> {
     /// The time of the last look at the transport. The machine is told no later one before the next look: a deadline
     /// must not seem missed while the answer waits to be read and only the caller was away.
     pub(crate) now: Instant,
-    /// After `Closed` was told: what is left is written, until then.
-    last_words: Option<Instant>,
+    /// The last event. It is told when the last packet is written, so that whoever stops there has ended well; or at
+    /// that moment.
+    closed: Option<(Found, usize, Instant)>,
     /// The transport is of no use any more, for this reason.
     lost: Option<Error<E>>,
-    /// The machine knows that it is lost.
-    disconnected: bool,
-    /// Nothing more comes.
-    over: bool,
+    stage: Stage,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The machine knows that the transport is lost.
+    Disconnected,
+    /// All is told.
+    Over,
 }
 
 impl<'a, S: Storage, E> Session<'a, S, E> {
@@ -47,73 +54,80 @@ impl<'a, S: Storage, E> Session<'a, S, E> {
         Ok(Self {
             machine,
             now,
-            last_words: None,
+            closed: None,
             lost: None,
-            disconnected: false,
-            over: false,
+            stage: Stage::Open,
         })
     }
 
     /// An event that can be told without IO, and how many bytes were consumed with it. Without `rx`, which is being
-    /// read into, there are no whole packets to be taken.
-    pub(crate) fn take_event(&mut self, rx: Option<&mut ReceiveBuffer<&mut [u8]>>) -> Option<(Found, usize)> {
-        let (consumed, found, closed) = match rx {
-            Some(rx) => {
-                let handled = self.machine.handle_input(self.now, rx.filled());
-                let consumed = handled.consumed;
-                let closed = matches!(handled.event, Some(Event::Closed(_)));
-                let found = handled.event.map(|event| event.detach(rx.filled()));
+    /// read into, there are no whole packets to be taken. `writing`: not all that was taken from the machine is written.
+    ///
+    /// # Errors
+    /// Nothing more comes.
+    pub(crate) fn take_event(
+        &mut self,
+        mut rx: Option<&mut ReceiveBuffer<&mut [u8]>>,
+        writing: bool,
+    ) -> Result<Option<(Found, usize)>, Error<E>> {
+        loop {
+            if self.closed.is_some() {
+                return Ok(self.take_closed(writing));
+            }
+            if self.stage == Stage::Over {
+                return Err(self.lost.take().unwrap_or(Error::Closed));
+            }
+            let input = rx.as_deref().map_or(&[][..], ReceiveBuffer::filled);
+            let handled = self.machine.handle_input(self.now, input);
+            let (consumed, closed) = (handled.consumed, matches!(handled.event, Some(Event::Closed(_))));
+            let found = handled.event.map(|event| event.detach(input));
+            if let Some(rx) = rx.as_deref_mut() {
                 rx.consume(consumed);
-                (consumed, found, closed)
             }
-            None => {
-                let event = self.machine.handle_timeout(self.now).event;
-                let closed = matches!(event, Some(Event::Closed(_)));
-                (0, event.map(|event| event.detach(&[])), closed)
+            match found {
+                Some(found) if closed => self.closed = Some((found, consumed, self.now + LAST_WORDS)),
+                Some(found) => return Ok(Some((found, consumed))),
+                None if self.lost.is_some() && self.stage == Stage::Open => {
+                    self.machine.handle_disconnect(self.now);
+                    self.stage = Stage::Disconnected;
+                }
+                None => return Ok(None),
             }
-        };
-        if closed {
-            self.last_words = Some(self.now + LAST_WORDS);
         }
-        Some((found?, consumed))
+    }
+
+    fn take_closed(&mut self, writing: bool) -> Option<(Found, usize)> {
+        let (.., until) = self.closed.as_ref()?;
+        let silent = !writing && self.machine.poll_transmit().is_none();
+        if !(silent || self.lost.is_some() || *until <= self.now) {
+            return None;
+        }
+        self.machine.handle_disconnect(self.now);
+        self.stage = Stage::Over;
+        self.closed.take().map(|(found, consumed, _)| (found, consumed))
     }
 
     /// The transport is of no use any more. What it brought before is still told, then what follows from its end, then
     /// why.
     pub(crate) fn lose(&mut self, why: Error<E>) {
-        if !self.is_lost() {
+        if self.writes() {
             self.lost = Some(why);
         }
     }
 
-    /// To be called when there is no event. True: now there may be one. `writing`: not all is written.
-    pub(crate) fn step_over(&mut self, writing: bool) -> Result<bool, Error<E>> {
-        if self.over {
-            return Err(Error::Closed);
-        }
-        if self.lost.is_some() && !self.disconnected {
-            self.machine.handle_disconnect(self.now);
-            self.disconnected = true;
-            return Ok(true);
-        }
-        let silent = self
-            .last_words
-            .is_some_and(|until| until <= self.now || (!writing && self.machine.poll_transmit().is_none()));
-        if self.disconnected || silent {
-            self.machine.handle_disconnect(self.now);
-            self.over = true;
-            return Err(self.lost.take().unwrap_or(Error::Closed));
-        }
-        Ok(false)
+    /// Something may be written.
+    pub(crate) fn writes(&self) -> bool {
+        self.lost.is_none() && self.stage == Stage::Open
     }
 
-    /// Nothing is written or read any more.
-    pub(crate) const fn is_lost(&self) -> bool {
-        self.over || self.lost.is_some()
+    /// Something may be read.
+    pub(crate) fn reads(&self) -> bool {
+        self.writes() && self.closed.is_none() && self.machine.wants_input()
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [self.last_words, self.machine.poll_timeout()]
+        let last_words = self.closed.as_ref().map(|(.., until)| *until);
+        [last_words, self.machine.poll_timeout()]
             .into_iter()
             .flatten()
             .min()

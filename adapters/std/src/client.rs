@@ -39,18 +39,10 @@ pub struct Client<T: Transport = Tcp, S: Storage = Heap> {
     pub(crate) now: Instant,
     rx: ReceiveBuffer<Box<[u8]>>,
     pub(crate) output: Output,
-    pub(crate) link: Link,
+    /// There is a transport.
+    pub(crate) open: bool,
     /// Why the last connection ended, if the transport knows.
     pub(crate) error: Option<io::Error>,
-}
-
-/// Where the client stands with its transport.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
-    None,
-    Open,
-    /// The machine has told the end; what it still has to say is written, until then.
-    LastWords(Instant),
 }
 
 impl Client {
@@ -114,7 +106,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
             now: clock.now(),
             rx: ReceiveBuffer::new(vec![0; config.receive_buffer.max(SMALLEST) as usize].into()),
             output: Output::new(),
-            link: Link::None,
+            open: false,
             error: None,
         }
     }
@@ -134,7 +126,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
         }
         self.rx.clear();
         self.output.clear();
-        self.link = Link::Open;
+        self.open = true;
         self.error = None;
         Ok(())
     }
@@ -142,15 +134,15 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// Gives the transport up, without a word to the server, which will publish the will. Events follow, the last of them
     /// [`Event::Closed`], unless that was told before.
     pub fn detach(&mut self) {
-        if self.link != Link::None {
+        if self.open {
             self.end(None);
         }
     }
 
     /// Waits for the next event. `None`: a [`Notifier`] was used, or there is no connection and nothing more to tell.
     ///
-    /// The last event of a connection is [`Event::Closed`]. Call once more: that writes what the server still has to
-    /// get, and then gives `None`.
+    /// The last event of a connection is [`Event::Closed`]. Before it is told, what the server still has to get is
+    /// written, which takes up to five seconds if the server does not take it; then the transport is closed.
     ///
     /// # Errors
     /// Waiting is not possible. The end of a connection is no error: it is [`Event::Closed`], and
@@ -178,10 +170,13 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// The next event, and how many bytes were consumed with it.
     fn find(&mut self, until: Option<Instant>) -> io::Result<Option<(Found, usize)>> {
         loop {
-            if let Some(found) = self.take_event() {
-                return Ok(Some(found));
+            if let Some((found, consumed, closed)) = self.take_event() {
+                if closed && self.open {
+                    self.say_last_words()?;
+                }
+                return Ok(Some((found, consumed)));
             }
-            if self.link == Link::None {
+            if !self.open {
                 return Ok(None);
             }
             let mut moved = self.read();
@@ -196,55 +191,47 @@ impl<T: Transport, S: Storage> Client<T, S> {
                 self.end(Some(error));
                 continue;
             }
-            let has_output = self.has_output();
-            let last_words = match self.link {
-                Link::None => continue,
-                Link::Open => None,
-                Link::LastWords(until) if until <= self.now || !has_output => {
-                    self.end(None);
-                    continue;
-                }
-                Link::LastWords(until) => Some(until),
-            };
             if until.is_some_and(|until| until <= self.now) {
                 return Ok(None);
             }
-            let deadline = [until, last_words, self.machine.poll_timeout()]
-                .into_iter()
-                .flatten()
-                .min();
+            let deadline = [until, self.machine.poll_timeout()].into_iter().flatten().min();
             let timeout = deadline.map(|at| at.saturating_duration_since(self.clock.now()));
-            let interest = Interest::new(self.machine.wants_input(), has_output);
+            let interest = Interest::new(self.machine.wants_input(), self.has_output());
             if self.transport.wait(interest, timeout)? == Woken::Notified {
                 return Ok(None);
             }
         }
     }
 
-    /// An event that can be told without IO.
-    fn take_event(&mut self) -> Option<(Found, usize)> {
+    /// Writes what is left, then closes the transport.
+    fn say_last_words(&mut self) -> io::Result<()> {
+        let until = self.now + LAST_WORDS;
+        loop {
+            self.write();
+            self.now = self.clock.now();
+            if !self.has_output() || until <= self.now {
+                let error = self.output.broken.take();
+                self.end(error);
+                return Ok(());
+            }
+            let left = until.saturating_duration_since(self.now);
+            self.transport.wait(Interest::new(false, true), Some(left))?;
+        }
+    }
+
+    /// An event that can be told without IO, how many bytes were consumed with it, and whether it is the last.
+    fn take_event(&mut self) -> Option<(Found, usize, bool)> {
         // Whatever fits is taken out of the machine first, so that commands given at every event find room.
-        if self.link != Link::None {
+        if self.open {
             self.output.stage(&mut self.machine, self.now);
         }
         let rx = self.rx.filled();
         let handled = self.machine.handle_input(self.now, rx);
         let consumed = handled.consumed;
-        let found = handled
-            .event
-            .map(|event| (matches!(event, Event::Closed(_)), event.detach(rx)));
+        let closed = matches!(handled.event, Some(Event::Closed(_)));
+        let found = handled.event.map(|event| event.detach(rx));
         self.rx.consume(consumed);
-        let (closed, found) = found?;
-        if closed && self.link == Link::Open {
-            self.link = Link::LastWords(self.now + LAST_WORDS);
-            // Whoever does not call again has at least this written.
-            self.write();
-            if !self.has_output() {
-                let error = self.output.broken.take();
-                self.end(error);
-            }
-        }
-        Some((found, consumed))
+        Some((found?, consumed, closed))
     }
 
     fn has_output(&mut self) -> bool {
@@ -277,13 +264,13 @@ impl<T: Transport, S: Storage> Client<T, S> {
     fn end(&mut self, error: Option<io::Error>) {
         self.transport.close();
         self.machine.handle_disconnect(self.now);
-        self.link = Link::None;
+        self.open = false;
         self.error = error;
     }
 
     fn check_idle(&self) -> Result<(), Refused> {
         // Without a link the machine has no deadline but that of a waiting event.
-        if self.link != Link::None || self.machine.poll_timeout().is_some() {
+        if self.open || self.machine.poll_timeout().is_some() {
             return Err(Refused::AlreadyConnected);
         }
         Ok(())

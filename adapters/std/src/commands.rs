@@ -148,7 +148,7 @@ impl<T: Transport + fmt::Debug, S: Storage> fmt::Debug for Client<T, S> {
         f.debug_struct("Client")
             .field("machine", &self.machine)
             .field("transport", &self.transport)
-            .field("link", &self.link)
+            .field("open", &self.open)
             .field("error", &self.error)
             .finish_non_exhaustive()
     }

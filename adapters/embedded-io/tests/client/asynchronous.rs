@@ -550,7 +550,7 @@ fn an_answer_that_waits_in_the_transport_while_the_caller_is_away_is_not_late() 
 }
 
 #[test]
-fn the_last_words_to_a_server_that_breaks_a_rule_are_written_after_closed() {
+fn the_last_words_to_a_server_that_breaks_a_rule_are_written_before_closed_is_told() {
     let world = World::new();
     let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());
     let (mut rx, mut tx) = ([0; 256], [0; 64]);
@@ -578,6 +578,38 @@ fn the_last_words_to_a_server_that_breaks_a_rule_are_written_after_closed() {
         next(&world, Calls::Awaited, &mut client).unwrap(),
         "closed Client 0x82"
     );
-    assert_eq!(next(&world, Calls::Awaited, &mut client), Err(Error::Closed));
     assert!(end.written().ends_with(&[0xE0, 1, 0x82]));
+    assert_eq!(next(&world, Calls::Awaited, &mut client), Err(Error::Closed));
+}
+
+#[test]
+fn a_transport_that_does_not_take_the_last_words_gets_five_seconds() {
+    for calls in [Calls::Awaited, Calls::Dropped] {
+        let world = World::new();
+        let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());
+        let (mut rx, mut tx) = ([0; 256], [0; 64]);
+        let link = Link::new(&mut rx, &mut tx);
+        // CONNECT fills it.
+        let end = world.dial_nobody(21);
+        let carried = pin!(link.carry(end.clone(), end.clone()));
+        let options = options(Version::V311, true);
+        let mut client = Client::connect(
+            &mut session,
+            &link,
+            carried,
+            world.delay(),
+            || world.now(),
+            &options,
+        )
+        .unwrap();
+        end.inject(&[0x20, 2, 0, 0]);
+        assert_eq!(next(&world, calls, &mut client).unwrap(), "connected false");
+        let begin = world.now();
+        client
+            .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
+            .unwrap();
+        assert_eq!(next(&world, calls, &mut client).unwrap(), "closed Client 0x0");
+        assert_eq!(world.now(), begin + Duration::from_secs(5));
+        assert_eq!(next(&world, calls, &mut client), Err(Error::Closed));
+    }
 }
