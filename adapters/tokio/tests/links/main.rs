@@ -1,0 +1,13 @@
+//! What a client, its handle and the server make of links that are slow, narrow, or gone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_types,
+    reason = "tests"
+)]
+
+mod both_ways;
+mod cancel;
+mod handle;
+mod pipes;
+mod server;

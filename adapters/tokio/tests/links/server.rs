@@ -1,0 +1,78 @@
+//! The server's loop.
+
+use core::time::Duration;
+
+use mqtt_proto::{Properties, QoS};
+use mqtt_session::{Event, server::ServerEvent};
+use mqtt_tokio::spawn;
+
+use crate::pipes::{self, Counted};
+
+#[tokio::test]
+async fn many_connections_in_one_future() {
+    const CLIENTS: usize = 300;
+    let address = pipes::running_server();
+    let mut clients = Vec::new();
+    for n in 0..CLIENTS {
+        let mut client = pipes::connected(address.connect(512), &format!("client{n}")).await;
+        let token = client
+            .subscribe(&[pipes::filter("all")], Properties::EMPTY)
+            .unwrap();
+        pipes::completed(&mut client, token).await;
+        clients.push(client);
+    }
+    clients[0]
+        .publish(&pipes::message("all", QoS::AtMostOnce), &b"hello"[..])
+        .unwrap();
+    for client in &mut clients {
+        loop {
+            match client.next().await.unwrap() {
+                Event::Message(message) => break assert_eq!(message.payload, b"hello"),
+                Event::Completed { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_server_is_not_polled() {
+    let (mut server, address) = pipes::server();
+    let stop = server.stopper();
+    let serve = Counted::new(async move { server.run(|_| ()).await });
+    let clients = async {
+        let mut clients = Vec::new();
+        for n in 0..10 {
+            clients.push(pipes::connected(address.connect(512), &format!("client{n}")).await);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.stop();
+    };
+    let (((), polls), ()) = tokio::join!(serve, clients);
+    assert!(polls < 60, "{polls} polls for ten connections that do nothing");
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_closes_its_connections_and_tells_what_happened() {
+    let (mut server, address) = pipes::server();
+    let stop = server.stopper();
+    let mut told = Vec::new();
+    let serve = server.run(|event| told.push(event));
+    let clients = async {
+        let client = pipes::connected(address.connect(512), "one").await;
+        let (_handle, mut events, _) = spawn(client, mqtt_tokio::TaskConfig::DEFAULT);
+        stop.stop();
+        assert!(matches!(
+            events.next().await,
+            Some(mqtt_session::client::OwnedEvent::Closed(_))
+        ));
+    };
+    tokio::join!(serve, clients);
+    assert!(
+        matches!(
+            &told[..],
+            [ServerEvent::Connected { .. }, ServerEvent::Disconnected { .. }]
+        ),
+        "{told:?}"
+    );
+}
