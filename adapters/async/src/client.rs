@@ -256,10 +256,10 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
             self.write(cx);
         }
         for _ in 0..TURNS {
-            if self.ending.is_none()
-                && let Some(found) = self.handle_input()
-            {
-                return Poll::Ready(Ok(found));
+            if self.ending.is_none() {
+                if let Some(found) = self.handle_input() {
+                    return Poll::Ready(Ok(found));
+                }
             }
             if self.ending.is_some() {
                 ready!(self.poll_last_words(cx));
@@ -393,10 +393,10 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Pending => Poll::Pending,
             };
-            if step.is_pending()
-                && let Some(by) = self.end_by
-                && by > self.clock.now()
-            {
+            let by = self
+                .end_by
+                .filter(|&by| step.is_pending() && by > self.clock.now());
+            if let Some(by) = by {
                 ready!(self.timer.poll_until(cx, self.clock.deadline(by)));
                 continue;
             }

@@ -53,11 +53,10 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.stop.stop();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-            && !std::thread::panicking()
-        {
-            panic!("the broker panicked");
-        }
+        let end = self.thread.take().map(JoinHandle::join);
+        assert!(
+            !matches!(end, Some(Err(_))) || std::thread::panicking(),
+            "the broker panicked"
+        );
     }
 }
