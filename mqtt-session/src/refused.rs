@@ -13,6 +13,8 @@ pub enum Refused {
     NotConnected,
     /// There is a connection, or one is being made.
     AlreadyConnected,
+    /// The connection is being shut down.
+    ShuttingDown,
     /// All slots for operations are in use.
     Slots,
     /// There is no room for so many bytes at present.
@@ -56,7 +58,10 @@ impl Refused {
     /// The same command may be taken later, without a change by the caller: when something has been acknowledged,
     /// written, or connected.
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::NotConnected | Self::Slots | Self::Bytes)
+        matches!(
+            self,
+            Self::NotConnected | Self::ShuttingDown | Self::Slots | Self::Bytes
+        )
     }
 }
 
@@ -65,6 +70,7 @@ impl fmt::Display for Refused {
         match self {
             Self::NotConnected => f.write_str("not connected"),
             Self::AlreadyConnected => f.write_str("already connected"),
+            Self::ShuttingDown => f.write_str("shutting down"),
             Self::Slots => f.write_str("all slots are in use"),
             Self::Bytes => f.write_str("no room for so many bytes at present"),
             Self::TooLarge => f.write_str("packet too large"),

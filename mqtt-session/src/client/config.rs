@@ -23,6 +23,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long to wait for PINGRESP (3.1.2.10). Default 20 s.
     pub ping_timeout: Duration,
+    /// How long the last packet of a connection, DISCONNECT, may take to be written. After that the transport is given
+    /// up. Default 5 s.
+    pub close_timeout: Duration,
 }
 
 impl Config {
@@ -35,6 +38,7 @@ impl Config {
         unknown_session: UnknownSession::AsVersionSays,
         connect_timeout: Duration::from_secs(30),
         ping_timeout: Duration::from_secs(20),
+        close_timeout: Duration::from_secs(5),
     };
 }
 

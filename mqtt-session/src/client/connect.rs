@@ -62,7 +62,8 @@ impl<S: Storage> Client<S> {
                 problem_information: connect.properties.request_problem_information().unwrap_or(1) == 1,
                 response_information: connect.properties.request_response_information() == Some(1),
             },
-            connect_deadline: self.now + self.config.connect_timeout,
+            deadline: self.now + self.config.connect_timeout,
+            drain_until: None,
             last_sent: self.now,
             last_received: self.now,
             paused: false,
@@ -102,7 +103,7 @@ impl<S: Storage> Client<S> {
             }
             self.output.control = true;
         }
-        self.link.turn_closing();
+        self.link.turn_closing(self.now + self.config.close_timeout);
         Ok(())
     }
 

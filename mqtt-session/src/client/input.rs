@@ -48,6 +48,7 @@ impl<S: Storage> Client<S> {
         }
         // Deadlines come after what was received: bytes that waited in a buffer while the caller was busy are a sign of
         // life, and may hold the very answer that is missed.
+        self.disconnect_if_drained();
         self.handle_deadlines();
         Handled {
             consumed: handled.consumed,

@@ -36,7 +36,10 @@ pub(super) struct Connection {
     pub(super) window: Window,
     pub(super) server: ServerLimits,
     pub(super) asked: Asked,
-    pub(super) connect_deadline: Instant,
+    /// For CONNACK; from `disconnect` or the end on, for the last words.
+    pub(super) deadline: Instant,
+    /// `shutdown` was called: disconnect when nothing is under way, at the latest then.
+    pub(super) drain_until: Option<Instant>,
     pub(super) last_sent: Instant,
     pub(super) last_received: Instant,
     /// The caller does not read: silence is not the server's fault.
@@ -118,7 +121,10 @@ impl Link {
         self.turn(Self::Connected);
     }
 
-    pub(super) fn turn_closing(&mut self) {
+    pub(super) fn turn_closing(&mut self, deadline: Instant) {
+        if let Some(connection) = self.connection_mut() {
+            connection.deadline = deadline;
+        }
         self.turn(Self::Closing);
     }
 }
@@ -134,6 +140,9 @@ impl<S: Storage> Client<S> {
         let speaks = connection.version.has_properties() && self.link.connected().is_some();
         self.end_requests();
         self.output.disconnect = if speaks { last_words } else { None };
+        if let Some(connection) = self.link.connection_mut() {
+            connection.deadline = self.now + self.config.close_timeout;
+        }
         self.link.turn(Link::Closed);
     }
 

@@ -21,6 +21,7 @@
 //! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
 //! | `publish`, `requests` | commands |
 //! | `output` | which packet comes next, and what its being written means |
+//! | `shutdown` | ending when everything is done |
 //! | `timing` | deadlines |
 //! | `owned` | events with bytes of their own |
 
@@ -36,6 +37,7 @@ mod output;
 mod owned;
 mod publish;
 mod requests;
+mod shutdown;
 mod timing;
 
 pub use arrivals::Ack;

@@ -96,6 +96,11 @@ impl Output {
         }
     }
 
+    /// Something is left to be written after the end was told.
+    pub(super) const fn has_last_words(&self) -> bool {
+        !self.muted && (self.current.is_some() || self.disconnect.is_some())
+    }
+
     /// The transport is gone: what was half written will not be completed. Gives the slot of that packet.
     pub(super) fn forget_link(&mut self) -> Option<u16> {
         self.control = false;
@@ -115,6 +120,9 @@ impl<S: Storage> Client<S> {
     /// What to write next: the rest of one packet, head and body, or nothing. The same again until
     /// [`handle_written`](Self::handle_written) was told of progress.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if self.output.muted {
+            return None;
+        }
         if self.output.current.is_none() {
             self.output.current = self.choose();
         }
@@ -218,9 +226,6 @@ impl<S: Storage> Client<S> {
 
     /// The next packet, made ready to be written.
     fn choose(&mut self) -> Option<Current> {
-        if self.output.muted {
-            return None;
-        }
         let version = self.link.connection()?.version;
         match self.link {
             Link::Idle => None,
@@ -417,7 +422,15 @@ impl<S: Storage> Client<S> {
         }
     }
 
-    /// Our DISCONNECT is written: the connection is over.
+    /// The transport did not take the last packet in time: nothing more is written to it.
+    pub(super) fn give_last_words_up(&mut self) {
+        if matches!(self.link, Link::Closing(_)) {
+            self.disconnected();
+        }
+        self.output.muted = true;
+    }
+
+    /// Our DISCONNECT is written, or given up: the connection is over.
     fn disconnected(&mut self) {
         self.close(None);
         self.output.closed = Some(Closed {

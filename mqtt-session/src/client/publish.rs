@@ -74,6 +74,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn accept(&mut self, message: &Publish<'_>, payload: &Payload<'_>) -> Result<u16, Refused> {
+        self.check_not_draining()?;
         self.check_server_takes(message)?;
         let payload_len = u32::try_from(payload.len()).map_err(|_| Refused::TooLarge)?;
         let head = PublishHead {

@@ -89,6 +89,7 @@ impl<S: Storage> Client<S> {
         filters: usize,
         packet: impl Fn(PacketId) -> Packet<'x>,
     ) -> Result<Token, Refused> {
+        self.check_not_draining()?;
         let connection = self.link.connected().ok_or(Refused::NotConnected)?;
         let (version, limit) = (connection.version, connection.server.packet_size);
         let id = self.next_id().ok_or(Refused::Slots)?;

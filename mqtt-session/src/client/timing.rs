@@ -13,6 +13,8 @@ use crate::{Instant, flow::rules, storage::Storage};
 enum Due {
     Event,
     ConnAck,
+    Drained,
+    LastWords,
     PingResp,
     KeepAlive,
 }
@@ -30,6 +32,8 @@ impl<S: Storage> Client<S> {
             None => "nothing",
             Some((_, Due::Event)) => "an event is waiting",
             Some((_, Due::ConnAck)) => "CONNACK is due",
+            Some((_, Due::Drained)) => "the time to drain ends",
+            Some((_, Due::LastWords)) => "the last packet is due to be written",
             Some((_, Due::PingResp)) => "PINGRESP is due",
             Some((_, Due::KeepAlive)) => "a PINGREQ is due",
         }
@@ -45,18 +49,27 @@ impl<S: Storage> Client<S> {
             return Some((self.now, Due::Event));
         }
         match &self.link {
-            Link::Idle | Link::Closed(_) | Link::Closing(_) => None,
-            Link::Connecting(connection) => Some((connection.connect_deadline, Due::ConnAck)),
-            Link::Connected(connection) => match connection.ping {
-                Ping::Owed => None,
-                // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
-                Ping::Sent(at) if !connection.paused => {
-                    let heard = at.max(connection.last_received);
-                    Some((heard + self.config.ping_timeout, Due::PingResp))
-                }
-                Ping::Sent(_) => None,
-                Ping::None => connection.ping_due().map(|at| (at, Due::KeepAlive)),
-            },
+            Link::Idle => None,
+            Link::Connecting(connection) => Some((connection.deadline, Due::ConnAck)),
+            Link::Closing(connection) => Some((connection.deadline, Due::LastWords)),
+            Link::Closed(connection) => self
+                .output
+                .has_last_words()
+                .then_some((connection.deadline, Due::LastWords)),
+            Link::Connected(connection) => {
+                let sign_of_life = match connection.ping {
+                    Ping::Owed => None,
+                    // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
+                    Ping::Sent(at) if !connection.paused => {
+                        let heard = at.max(connection.last_received);
+                        Some((heard + self.config.ping_timeout, Due::PingResp))
+                    }
+                    Ping::Sent(_) => None,
+                    Ping::None => connection.ping_due().map(|at| (at, Due::KeepAlive)),
+                };
+                let drained = connection.drain_until.map(|at| (at, Due::Drained));
+                [sign_of_life, drained].into_iter().flatten().min()
+            }
         }
     }
 
@@ -73,6 +86,8 @@ impl<S: Storage> Client<S> {
         match due {
             Due::Event => {}
             Due::ConnAck => self.violated(rules::NO_CONNACK.broken(version)),
+            Due::Drained => self.drained(),
+            Due::LastWords => self.give_last_words_up(),
             // A link that does not answer gets no last words: they would wait in its buffers for ever.
             Due::PingResp => {
                 self.violated(rules::NO_PINGRESP.broken(version));

@@ -1,6 +1,10 @@
 //! How a connection begins and ends.
 
+use std::time::Duration;
+
 use mqtt_proto::{Packet, QoS, ReasonCode, Version, packet::Disconnect};
+
+use mqtt_session::Config;
 
 use crate::peer::{Peer, options};
 
@@ -123,4 +127,83 @@ fn a_packet_larger_than_the_buffer_closes_before_it_has_come() {
     peer.send_bytes(&[0x30, 0xFF, 0xFF, 0x7F]);
     assert_eq!(peer.events(), ["closed Client 0x95 5/MQTT-3.1.2-24"]);
     assert_eq!(peer.sent(), ["DISCONNECT 0x95"]);
+}
+
+#[test]
+fn shutdown_waits_for_what_is_under_way_takes_nothing_more_and_disconnects() {
+    for version in Version::ALL {
+        let mut peer = Peer::connected(version);
+        let token = peer.publish(QoS::AtLeastOnce, "x");
+        peer.sent();
+        peer.client
+            .shutdown(peer.now, peer.now + Duration::from_secs(60))
+            .unwrap();
+        let message = mqtt_session::Publish::new(crate::peer::topic("t"), QoS::AtMostOnce);
+        let refused = peer.client.publish(peer.now, &message, "").unwrap_err();
+        assert_eq!(refused.why, mqtt_session::Refused::ShuttingDown);
+        assert!(peer.events().is_empty());
+        assert!(peer.sent().is_empty());
+        peer.puback(1);
+        assert_eq!(peer.events(), [format!("acknowledged {token}")]);
+        assert_eq!(peer.sent(), ["DISCONNECT 0x00"]);
+        assert_eq!(peer.events(), ["closed Client 0x00"]);
+    }
+}
+
+#[test]
+fn shutdown_ends_at_its_time_and_keeps_what_has_not_ended() {
+    let mut peer = Peer::connected(Version::V5);
+    let token = peer.publish(QoS::AtLeastOnce, "x");
+    peer.sent();
+    let until = peer.now + Duration::from_secs(60);
+    peer.client.shutdown(peer.now, until).unwrap();
+    assert_eq!(peer.client.poll_timeout(), Some(until));
+    peer.wait(Duration::from_secs(60));
+    peer.events();
+    assert_eq!(peer.sent(), ["DISCONNECT 0x00"]);
+    assert_eq!(peer.events(), ["closed Client 0x00"]);
+    peer.cut();
+    peer.connect(false, true);
+    assert_eq!(peer.sent(), ["PUBLISH #1 dup x"]);
+    peer.puback(1);
+    assert_eq!(peer.events(), [format!("acknowledged {token}")]);
+}
+
+#[test]
+fn shutdown_with_nothing_under_way_disconnects_at_once() {
+    let mut peer = Peer::connected(Version::V5);
+    peer.client.shutdown(peer.now, peer.now).unwrap();
+    assert_eq!(peer.sent(), ["DISCONNECT 0x00"]);
+}
+
+/// No state without a time-out: a peer that takes no bytes does not keep a client from ending.
+#[test]
+fn last_words_that_nobody_takes_are_given_up() {
+    let mut peer = Peer::connected(Version::V5);
+    peer.client
+        .disconnect(peer.now, &Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
+        .unwrap();
+    assert!(peer.client.poll_transmit().is_some());
+    assert_eq!(
+        peer.client.poll_timeout(),
+        Some(peer.now + Config::DEFAULT.close_timeout)
+    );
+    peer.wait(Config::DEFAULT.close_timeout);
+    assert_eq!(peer.events(), ["closed Client 0x00"]);
+    assert!(peer.client.poll_transmit().is_none());
+    assert_eq!(peer.client.poll_timeout(), None);
+
+    let mut peer = Peer::connected(Version::V5);
+    peer.send_bytes(&[0x36, 5, 0, 1, b't', 0, 1]);
+    assert_eq!(peer.events(), ["closed Client 0x81 5/MQTT-3.3.1-4"]);
+    assert_eq!(
+        peer.client.poll_timeout(),
+        Some(peer.now + Config::DEFAULT.close_timeout)
+    );
+    peer.wait(Config::DEFAULT.close_timeout);
+    assert!(peer.events().is_empty());
+    assert!(
+        peer.client.poll_transmit().is_none(),
+        "now the transport can be closed"
+    );
 }

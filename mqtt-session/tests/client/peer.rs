@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use mqtt_proto::{
     Frame, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, TopicName, Version, frame_len,
-    packet::{
-        Ack, ConnAck, Connect, Publish, PublishHead, Subscription, SubscriptionOptions,
-    },
+    packet::{Ack, ConnAck, Connect, Publish, PublishHead, Subscription, SubscriptionOptions},
 };
 use mqtt_session::{
     Body, Client, Config, Event, Instant, ReceiveBuffer,

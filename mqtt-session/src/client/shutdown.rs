@@ -1,0 +1,47 @@
+//! Ending a connection when everything is done, or when that takes too long.
+
+use mqtt_proto::{ReasonCode, packet::Disconnect};
+
+use super::{Client, link::Link};
+use crate::{Instant, Refused, storage::Storage};
+
+impl<S: Storage> Client<S> {
+    /// Ends the connection in order as soon as nothing is under way, at the latest at `drain_until`: takes no more
+    /// publishes and requests, waits for the answers to those there are, and then disconnects.
+    /// [`Closed`](super::Closed) follows. What has not ended by then stays in its slot, for the next connection.
+    ///
+    /// # Errors
+    /// [`Refused::NotConnected`] before CONNACK.
+    pub fn shutdown(&mut self, now: Instant, drain_until: Instant) -> Result<(), Refused> {
+        self.advance(now);
+        let Link::Connected(connection) = &mut self.link else {
+            return Err(Refused::NotConnected);
+        };
+        connection.drain_until = Some(drain_until);
+        self.disconnect_if_drained();
+        Ok(())
+    }
+
+    /// Commands that would put something under way are refused from `shutdown` on.
+    pub(super) fn check_not_draining(&self) -> Result<(), Refused> {
+        match self.link.connected() {
+            Some(connection) if connection.drain_until.is_some() => Err(Refused::ShuttingDown),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Disconnects if `shutdown` was called and everything has ended since.
+    pub(super) fn disconnect_if_drained(&mut self) {
+        let outbox = &self.outbox;
+        let lists = [outbox.plain, outbox.messages, outbox.releases, outbox.requests];
+        if self.check_not_draining().is_err() && lists.iter().all(|list| list.is_empty()) {
+            self.drained();
+        }
+    }
+
+    pub(super) fn drained(&mut self) {
+        let now = self.now;
+        // It is connected, and a plain DISCONNECT is right in any version: there is nothing to refuse.
+        let _ = self.disconnect(now, &Disconnect::new(ReasonCode::NORMAL_DISCONNECTION));
+    }
+}
