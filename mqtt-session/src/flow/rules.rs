@@ -178,6 +178,9 @@ rules! {
     /// A client silent for one and a half keep-alive periods.
     KEEP_ALIVE = KEEP_ALIVE_TIMEOUT, "silent for one and a half keep-alive periods",
         [None, s!("3.1.1/MQTT-3.1.2-24"), s!("5/MQTT-3.1.2-22")];
+    /// A topic alias, without a topic, that this connection has given no topic.
+    ALIAS_UNKNOWN = PROTOCOL_ERROR, "topic alias that stands for no topic",
+        [None, None, s!("5/3.3.4")];
     /// A QoS above the Maximum QoS of CONNACK.
     QOS_ABOVE_MAXIMUM = QOS_NOT_SUPPORTED, "QoS above the maximum",
         [None, None, s!("5/MQTT-3.2.2-11")];

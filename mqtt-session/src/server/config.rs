@@ -81,6 +81,9 @@ pub struct Limits {
     pub receive_maximum: u16,
     /// Messages of QoS 1 and 2 under way to one client; its own Receive Maximum may be lower. Default: 1,024.
     pub max_in_flight: u16,
+    /// Topic aliases that a client may use; announced as Topic Alias Maximum. Each costs its topic while the connection
+    /// lasts. Default: 16.
+    pub topic_alias_maximum: u16,
     /// Messages that wait for one session, those under way not counted. Default: 100,000.
     pub queue_messages: usize,
     /// Bytes of the messages that wait for one session; a shared message counts in full in each queue. Default: 64 MiB.
@@ -113,6 +116,7 @@ impl Default for Limits {
             max_packet_size: 16 * 1024 * 1024,
             receive_maximum: 1_024,
             max_in_flight: 1_024,
+            topic_alias_maximum: 16,
             queue_messages: 100_000,
             queue_bytes: 64 * 1024 * 1024,
             retained_messages: 1_000_000,

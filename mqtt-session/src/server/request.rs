@@ -22,7 +22,7 @@ use crate::{
 pub enum Request<'a> {
     /// CONNECT, the first of a connection.
     Connect(Connect<'a>),
-    /// A message.
+    /// A message. Its topic is there: aliases are the connection's own.
     Publish(Publish<'a>),
     /// PUBACK, PUBREC or PUBCOMP.
     Answer(Answer, Ack<'a>),
@@ -100,6 +100,8 @@ pub struct Accepted {
     pub receive_maximum: u16,
     /// Maximum Packet Size.
     pub max_packet_size: u32,
+    /// Topic Alias Maximum.
+    pub topic_alias_maximum: u16,
     /// Maximum QoS.
     pub maximum_qos: QoS,
     /// Retain Available.

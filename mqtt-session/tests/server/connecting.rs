@@ -19,7 +19,7 @@ fn a_valid_connect_is_answered_by_connack_0_in_every_version_5_mqtt_3_1_4_5() {
 }
 
 #[test]
-fn connack_of_5_0_says_what_differs_from_the_defaults_and_claims_no_topic_aliases() {
+fn connack_of_5_0_says_what_differs_from_the_defaults() {
     let mut net = Net::with(|config| {
         config.limits.keep_alive_max = Some(30);
         config.limits.session_expiry_max = 50;
@@ -33,7 +33,7 @@ fn connack_of_5_0_says_what_differs_from_the_defaults_and_claims_no_topic_aliase
     assert_eq!(
         said,
         "CONNACK session_present=0 code=0 session_expiry_interval=50 receive_maximum=1024 \
-         maximum_packet_size=16777216 server_keep_alive=30"
+         maximum_packet_size=16777216 topic_alias_maximum=16 server_keep_alive=30"
     );
 }
 

@@ -140,15 +140,48 @@ fn another_message_under_an_id_in_use_is_refused_in_5_0_and_ends_the_connection_
 }
 
 #[test]
-fn a_topic_alias_that_was_not_offered_is_refused_with_0x94_5_mqtt_3_3_2_9() {
-    use mqtt_proto::{Properties, Property};
+fn an_alias_stands_for_its_last_topic_on_its_own_connection_5_mqtt_3_3_2_7_and_9_and_12() {
+    use mqtt_proto::{Properties, Property, TopicName};
     let mut net = Net::new();
+    let to = net.client(V5, "s");
+    net.subscribe(to, "#", Q0);
+    let mut publish = |net: &mut Net, end: End, name: &str, alias: u16| {
+        let list = [Property::TopicAlias(alias)];
+        let mut message = message("t", Q0, 0, "x");
+        message.head.topic = TopicName::new(name).unwrap_or(TopicName::EMPTY);
+        message.head.properties = Properties::new(&list);
+        net.publish(end, message);
+    };
+    let told = |name: &str| vec![format!(r#"PUBLISH topic="{name}" payload="x""#)];
     let end = net.client(V5, "a");
-    let list = [Property::TopicAlias(1)];
-    let mut message = message("t", Q0, 0, "x");
-    message.head.properties = Properties::new(&list);
-    net.publish(end, message);
+    for (name, alias, wanted) in [
+        ("a", 16, "a"),
+        ("", 16, "a"),
+        ("b", 1, "b"),
+        ("c", 16, "c"),
+        ("", 16, "c"),
+        ("", 1, "b"),
+    ] {
+        publish(&mut net, end, name, alias);
+        assert_eq!(net.recv(to), told(wanted), "{name:?} {alias}");
+    }
+    publish(&mut net, end, "", 2);
+    assert_eq!(
+        net.recv(end),
+        ["DISCONNECT code=0x82", "close"],
+        "it has no topic"
+    );
+    let end = net.client(V5, "a");
+    publish(&mut net, end, "", 1);
+    assert_eq!(
+        net.recv(end),
+        ["DISCONNECT code=0x82", "close"],
+        "it was another connection's"
+    );
+    let end = net.client(V5, "a");
+    publish(&mut net, end, "a", 17);
     assert_eq!(net.recv(end), ["DISCONNECT code=0x94", "close"]);
+    assert_eq!(net.recv(to), [""; 0]);
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Broker {
             server_keep_alive,
             receive_maximum: limits.receive_maximum,
             max_packet_size: limits.max_packet_size,
+            topic_alias_maximum: limits.topic_alias_maximum,
             maximum_qos: config.maximum_qos,
             retain_available: config.retain_available,
             wildcard_available: config.wildcard_available,

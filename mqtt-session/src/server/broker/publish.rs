@@ -21,10 +21,6 @@ impl Broker {
     pub(super) fn publish(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) {
         let head = &publish.head;
         let (maximum_qos, retain_available) = (self.config.maximum_qos, self.config.retain_available);
-        // No alias was announced, so there is none that may be used.
-        if head.properties.topic_alias().is_some() {
-            return self.violation(now, conn, &rules::ALIAS_ABOVE_MAXIMUM_BY_CLIENT);
-        }
         if head.qos > maximum_qos {
             return self.violation(now, conn, &rules::QOS_ABOVE_MAXIMUM);
         }

@@ -13,9 +13,10 @@ use crate::{
 };
 
 impl ServerConn {
-    /// Bytes from the client: at most one request comes of a call, and it borrows them. Call again with what was not
+    /// Bytes from the client: at most one request comes of a call, and it borrows them and, for the
+    /// topic of an alias, the connection. Call again with what was not
     /// consumed until there is none.
-    pub fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Heard<'b> {
+    pub fn handle_input<'b>(&'b mut self, now: Instant, rx: &'b [u8]) -> Heard<'b> {
         let mut consumed = 0;
         loop {
             let rest = rx.get(consumed..).unwrap_or_default();
@@ -68,12 +69,34 @@ impl ServerConn {
                 }
             };
             self.heard = self.heard.max(now);
-            if let Some(request) = self.request(packet) {
-                return Heard {
-                    consumed,
-                    request: Some(request),
-                };
+            if matches!(packet, Packet::PingReq) {
+                // 5/MQTT-3.12.4-1, 3.1.1/MQTT-3.12.4-1
+                self.pings = self.pings.saturating_add(1);
+                continue;
             }
+            self.learn(&packet);
+            if let Packet::Publish(publish) = &packet {
+                if let Err(rule) = self.aliases.note(&publish.head, self.max_alias) {
+                    let request = Request::Violation(rule.broken(self.version));
+                    return Heard {
+                        consumed: rx.len(),
+                        request: Some(request),
+                    };
+                }
+            }
+            return Heard {
+                consumed,
+                request: self.request(packet),
+            };
+        }
+    }
+
+    /// What a CONNECT says about the connection itself.
+    fn learn(&mut self, packet: &Packet<'_>) {
+        if let (Packet::Connect(connect), Phase::Fresh) = (packet, self.phase) {
+            self.phase = Phase::Answerable;
+            self.version = connect.version;
+            self.keep_alive = connect.keep_alive;
         }
     }
 
@@ -84,17 +107,13 @@ impl ServerConn {
             .then(|| rules::FIRST_NOT_CONNECT.broken(Version::V5))
     }
 
-    fn request<'b>(&mut self, packet: Packet<'b>) -> Option<Request<'b>> {
+    fn request<'b>(&'b self, packet: Packet<'b>) -> Option<Request<'b>> {
         Some(match packet {
-            Packet::Connect(connect) => {
-                if self.phase == Phase::Fresh {
-                    self.phase = Phase::Answerable;
-                    self.version = connect.version;
-                    self.keep_alive = connect.keep_alive;
-                }
-                Request::Connect(connect)
+            Packet::Connect(connect) => Request::Connect(connect),
+            Packet::Publish(mut publish) => {
+                publish.head.topic = self.aliases.resolve(&publish.head);
+                Request::Publish(publish)
             }
-            Packet::Publish(publish) => Request::Publish(publish),
             Packet::PubAck(ack) => Request::Answer(Answer::PubAck, ack),
             Packet::PubRec(ack) => Request::Answer(Answer::PubRec, ack),
             Packet::PubComp(ack) => Request::Answer(Answer::PubComp, ack),
@@ -103,13 +122,12 @@ impl ServerConn {
             Packet::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
             Packet::Disconnect(disconnect) => Request::Disconnect(disconnect),
             Packet::Auth(auth) => Request::Auth(auth),
-            Packet::PingReq => {
-                // 5/MQTT-3.12.4-1, 3.1.1/MQTT-3.12.4-1
-                self.pings = self.pings.saturating_add(1);
-                return None;
-            }
-            // The decoder refuses these from a client.
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => return None,
+            // Pings were answered; the decoder refuses the others from a client.
+            Packet::PingReq
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => return None,
         })
     }
 

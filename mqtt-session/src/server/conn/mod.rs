@@ -1,8 +1,10 @@
 //! One connection of a server: bytes to requests, replies to bytes.
 //!
+//! - `aliases`: topics that a client calls by number.
 //! - `input`: where a packet ends, what it asks; PINGREQ is answered here and never waits.
 //! - `output`: replies as packets of the client's version.
 
+mod aliases;
 mod input;
 mod output;
 
@@ -13,6 +15,7 @@ use mqtt_proto::Version;
 
 use super::{Request, ServerConfig};
 use crate::{Instant, flow::rules};
+use aliases::Aliases;
 use output::Unsent;
 
 /// A connection of a server, for its bytes: framing, version, keep-alive, encoding.
@@ -29,11 +32,14 @@ pub struct ServerConn {
     keep_alive: u16,
     /// The largest packet that is taken.
     max_packet: u32,
+    /// The highest topic alias that is taken.
+    max_alias: u16,
     /// When the last whole packet came; before CONNECT, when the connection was opened; in the end, when that began.
     heard: Instant,
-    /// How long CONNECT, and the last bytes, may take.
-    patience: Duration,
+    /// How long CONNECT, and the last bytes, may take; in milliseconds.
+    patience: u32,
     unsent: Option<Box<Unsent>>,
+    aliases: Aliases,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -70,9 +76,11 @@ impl ServerConn {
             pings: 0,
             keep_alive: 0,
             max_packet: config.limits.max_packet_size,
+            max_alias: config.limits.topic_alias_maximum,
             heard: now,
-            patience: config.limits.connect_timeout,
+            patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
+            aliases: Aliases::default(),
         }
     }
 
@@ -94,11 +102,16 @@ impl ServerConn {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Fresh | Phase::Answerable => Some(self.heard + self.patience),
+            Phase::Fresh | Phase::Answerable => {
+                Some(self.heard + Duration::from_millis(self.patience.into()))
+            }
             Phase::Open if self.keep_alive == 0 => None,
             // 5/MQTT-3.1.2-22, 3.1.1/MQTT-3.1.2-24: one and a half times the Keep Alive.
             Phase::Open => Some(self.heard + Duration::from_millis(u64::from(self.keep_alive) * 1_500)),
-            Phase::Closing => self.unsent.is_some().then(|| self.heard + self.patience),
+            Phase::Closing => self
+                .unsent
+                .is_some()
+                .then(|| self.heard + Duration::from_millis(self.patience.into())),
         }
     }
 

@@ -269,8 +269,7 @@ fn copy(to: &mut [u8], from: &[u8]) -> usize {
 }
 
 impl Accepted {
-    /// The properties of CONNACK: what differs from their defaults (5.0, 3.2.2.3). No Topic Alias Maximum: aliases are
-    /// not taken.
+    /// The properties of CONNACK: what differs from their defaults (5.0, 3.2.2.3).
     fn properties(&self) -> Vec<Property<'_>> {
         let unless = |available: bool, property| (!available).then_some(property);
         [
@@ -285,6 +284,8 @@ impl Accepted {
             self.assigned_client_id
                 .as_deref()
                 .map(Property::AssignedClientIdentifier),
+            Some(Property::TopicAliasMaximum(self.topic_alias_maximum))
+                .filter(|_| self.topic_alias_maximum > 0),
             unless(
                 self.wildcard_available,
                 Property::WildcardSubscriptionAvailable(0),
