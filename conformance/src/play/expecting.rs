@@ -171,6 +171,13 @@ impl<'t> Player<'t, '_> {
     fn refuses(&self, link: Link, what: &What, codes: &[u8]) -> Result<(), String> {
         let fields = match what {
             What::End => return Ok(()),
+            // Who speaks a version that the server does not know is answered in the oldest form, which 3.1.1/MQTT-3.1.2-2 asks
+            // for and 5/MQTT-3.1.2-2 leaves open.
+            What::Packet { bytes, .. }
+                if !link.accepted && *bytes == [0x20, 0x02, 0x00, 0x01] && codes.contains(&0x84) =>
+            {
+                return Ok(());
+            }
             What::Packet {
                 fields: Ok(fields), ..
             } => fields,
