@@ -19,13 +19,18 @@ mod handle;
 mod link;
 mod operation;
 mod outgoing;
+#[cfg(feature = "server")]
 mod ready;
+#[cfg(feature = "server")]
 mod server;
 mod task;
 
 pub use client::Client;
 pub use handle::{Events, Handle, HandleError};
-pub use link::{Accept, Link, Timer};
+#[cfg(feature = "server")]
+pub use link::Accept;
+pub use link::{Link, Timer};
 pub use operation::{Operation, OperationError};
+#[cfg(feature = "server")]
 pub use server::{Server, ServerStop};
 pub use task::TaskConfig;

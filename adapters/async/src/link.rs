@@ -44,6 +44,7 @@ pub trait Timer: Default {
 }
 
 /// Something that gives new links: a listener.
+#[cfg(feature = "server")]
 pub trait Accept {
     /// What it gives.
     type Link: Link;

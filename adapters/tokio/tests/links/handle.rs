@@ -95,20 +95,24 @@ async fn publishing_from_the_task_that_takes_events_never_dead_locks() {
     // Each message that comes is answered by another one, from this very task, with channels that hold one thing each.
     let work = async {
         for _ in 0..8 {
-            let _ = handle
-                .publish(&pipes::message("a", QOS_1), &[0; 100][..])
-                .await
-                .unwrap();
+            drop(
+                handle
+                    .publish(&pipes::message("a", QOS_1), &[0; 100][..])
+                    .await
+                    .unwrap(),
+            );
         }
         for _ in 0..COUNT {
             match events.next().await {
                 Some(OwnedEvent::Message(_)) => {}
                 other => panic!("{other:?}"),
             }
-            let _ = handle
-                .publish(&pipes::message("a", QOS_1), &[0; 100][..])
-                .await
-                .unwrap();
+            drop(
+                handle
+                    .publish(&pipes::message("a", QOS_1), &[0; 100][..])
+                    .await
+                    .unwrap(),
+            );
         }
     };
     timeout(PATIENCE, work).await.unwrap();
@@ -136,10 +140,12 @@ async fn while_nobody_takes_events_commands_and_writing_go_on_and_the_link_stays
     }
     // Its events are full by now; what it publishes still goes out.
     for n in 0..20 {
-        let _ = handle
-            .publish(&pipes::message("out", QoS::AtMostOnce), vec![n])
-            .await
-            .unwrap();
+        drop(
+            handle
+                .publish(&pipes::message("out", QoS::AtMostOnce), vec![n])
+                .await
+                .unwrap(),
+        );
         match timeout(PATIENCE, other.next()).await.unwrap().unwrap() {
             mqtt_session::Event::Message(message) => assert_eq!(message.payload, [n]),
             other => panic!("{other:?}"),

@@ -3,8 +3,13 @@
 use core::time::Duration;
 
 use mqtt_proto::{Properties, QoS};
-use mqtt_session::{Event, server::ServerEvent};
-use mqtt_tokio::spawn;
+use mqtt_session::{
+    Config, Event,
+    server::{ServerConfig, ServerEvent},
+    storage::Heap,
+};
+use mqtt_tokio::{Client, connect_tcp, serve, spawn};
+use tokio::net::TcpListener;
 
 use crate::pipes::{self, Counted};
 
@@ -75,4 +80,48 @@ async fn a_server_that_is_stopped_closes_its_connections_and_tells_what_happened
         ),
         "{told:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_and_its_clients_run_on_a_runtime_with_threads_and_on_several_listeners() {
+    let listeners = [
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+    ];
+    let addresses = [
+        listeners[0].local_addr().unwrap(),
+        listeners[1].local_addr().unwrap(),
+    ];
+    let (stop, run) = serve(ServerConfig::default(), listeners, |_| ());
+    let server = tokio::spawn(run);
+    let mut clients = Vec::new();
+    for (n, address) in addresses.into_iter().enumerate() {
+        clients.push(tokio::spawn(async move {
+            let name = format!("client{n}");
+            let mut client = Client::new(Config::DEFAULT, Heap::new());
+            client
+                .attach(connect_tcp(address).await.unwrap(), &pipes::options(&name))
+                .unwrap();
+            let (handle, mut events, task) = spawn(client, mqtt_tokio::TaskConfig::DEFAULT);
+            events.next().await.unwrap();
+            handle
+                .subscribe(&[pipes::filter(&name)], Properties::EMPTY)
+                .await
+                .unwrap()
+                .await
+                .unwrap();
+            for _ in 0..100 {
+                let message = pipes::message(&name, QoS::ExactlyOnce);
+                handle.publish(&message, "hello").await.unwrap().await.unwrap();
+                events.next().await.unwrap();
+            }
+            drop(handle);
+            task.await.unwrap();
+        }));
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    stop.stop();
+    server.await.unwrap();
 }
