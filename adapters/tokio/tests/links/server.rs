@@ -1,14 +1,20 @@
 //! The server's loop.
 
-use core::time::Duration;
+use core::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    task::{Context, Poll},
+    time::Duration,
+};
+use std::{io, sync::Arc};
 
+use mqtt_async::{Accept, Link};
 use mqtt_proto::{Properties, QoS};
 use mqtt_session::{
     Config, Event,
-    server::{ServerConfig, ServerEvent},
+    server::{Peer, ServerConfig, ServerEvent},
     storage::Heap,
 };
-use mqtt_tokio::{Client, connect_tcp, serve, spawn};
+use mqtt_tokio::{Client, Io, connect_tcp, serve, spawn};
 use tokio::net::TcpListener;
 
 use crate::pipes::{self, Counted};
@@ -124,4 +130,73 @@ async fn a_server_and_its_clients_run_on_a_runtime_with_threads_and_on_several_l
     }
     stop.stop();
     server.await.unwrap();
+}
+
+/// A pipe that counts the writes it takes, as a listener that gives itself.
+struct Counting {
+    pipe: Io<pipes::Pipe>,
+    writes: Arc<AtomicUsize>,
+}
+
+impl Link for Counting {
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.pipe.poll_read(cx, room)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.pipe.poll_write(cx, bytes);
+        self.writes.fetch_add(usize::from(written.is_ready()), Relaxed);
+        written
+    }
+}
+
+struct Once(Vec<Counting>);
+
+impl Accept for Once {
+    type Link = Counting;
+
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(Counting, Peer)>> {
+        match self.0.pop() {
+            Some(link) => Poll::Ready(Ok((link, Peer::default()))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_turn_gathers_for_a_connection_leaves_in_one_write() {
+    const COUNT: usize = 1_000;
+    let writes = Arc::new(AtomicUsize::new(0));
+    let [sender, receiver] = [0; 2].map(|_| tokio::io::duplex(64 << 10));
+    let link = |pipe| Counting {
+        pipe: Io(pipe),
+        writes: Arc::clone(&writes),
+    };
+    let mut server: mqtt_tokio::Server<Once> = mqtt_tokio::Server::new(ServerConfig::default());
+    server.listen(Once(vec![link(sender.1), link(receiver.1)]));
+    tokio::spawn(async move { server.run(|_| ()).await });
+
+    let mut receiver = pipes::connected(receiver.0, "receiver").await;
+    let token = receiver
+        .subscribe(&[pipes::filter("a")], Properties::EMPTY)
+        .unwrap();
+    pipes::completed(&mut receiver, token).await;
+    let mut sender = pipes::connected(sender.0, "sender").await;
+    let before = writes.load(Relaxed);
+    let mut last = None;
+    for _ in 0..COUNT {
+        last = sender
+            .publish(&pipes::message("a", QoS::AtLeastOnce), &[1; 16][..])
+            .ok();
+    }
+    // All PUBACKs, and all copies with the receiver's own PUBACKs.
+    pipes::completed(&mut sender, last.unwrap()).await;
+    for _ in 0..COUNT {
+        assert!(matches!(receiver.next().await.unwrap(), Event::Message(_)));
+    }
+    let writes = writes.load(Relaxed) - before;
+    assert!(
+        writes < COUNT / 20,
+        "{writes} writes for {COUNT} messages and as many answers"
+    );
 }
