@@ -84,10 +84,10 @@ impl<S: Storage> Client<S> {
     }
 
     fn give_window_back(&mut self, index: u16) {
-        if core::mem::take(&mut self.storage.slot_mut(index).charged)
-            && let Some(connection) = self.link.connection_mut()
-        {
-            connection.window.give_back();
+        if core::mem::take(&mut self.storage.slot_mut(index).charged) {
+            if let Some(connection) = self.link.connection_mut() {
+                connection.window.give_back();
+            }
         }
     }
 

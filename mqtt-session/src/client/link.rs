@@ -203,9 +203,7 @@ impl<S: Storage> Client<S> {
     fn forget_link(&mut self) {
         let begun = self.output.forget_link();
         // A packet id is taken at the first transmission: if no byte has left, there was none.
-        if let Some(index) = begun
-            && self.storage.slot(index).stage == Stage::Queued
-        {
+        if let Some(index) = begun.filter(|&index| self.storage.slot(index).stage == Stage::Queued) {
             self.storage.set_id(index, None);
         }
         self.storage.release(crate::storage::sealed::CONTROL);
@@ -226,14 +224,12 @@ impl<S: Storage> Client<S> {
         if !self.arrivals.is_used(&self.storage, index) {
             return;
         }
-        if arrival.id.is_none() || !stage.outlives_link() {
+        match (stage, answer) {
             // PUBCOMP was owed: its PUBREL comes again, and finds nothing. Or QoS 1: its PUBLISH comes again, as new.
-            self.free_arrival(index);
-        } else if stage == Incoming::OwesPubRec
-            && let Some(code) = answer
-        {
+            _ if arrival.id.is_none() || !stage.outlives_link() => self.free_arrival(index),
             // As if PUBREC had been sent and lost: the PUBLISH comes again and is answered by it.
-            self.arrival_answered(index, code);
+            (Incoming::OwesPubRec, Some(code)) => self.arrival_answered(index, code),
+            _ => {}
         }
     }
 

@@ -89,10 +89,8 @@ impl Output {
 
     /// Gives the packet of this operation up, because the connection ends and the operation with it.
     pub(super) fn abandon(&mut self, slot: u16) {
-        if self.is_writing(slot)
-            && let Some(current) = self.current.take()
-        {
-            self.muted = current.written > 0;
+        if self.is_writing(slot) {
+            self.muted = self.current.take().is_some_and(|current| current.written > 0);
         }
     }
 
@@ -179,10 +177,7 @@ impl<S: Storage> Client<S> {
             .saturating_add(before)
             .min(total);
         let current = *current;
-        if before == 0
-            && current.written > 0
-            && let Job::Publish(index) = current.job
-        {
+        if let (Job::Publish(index), 0, true) = (current.job, before, current.written > 0) {
             let slot = self.storage.slot_mut(index);
             slot.transmitted = true;
             if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos)) {
@@ -204,9 +199,10 @@ impl<S: Storage> Client<S> {
     /// [`poll_transmit`](Self::poll_transmit). Gives the number of bytes to write.
     pub fn take_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
         let mut filled = 0;
-        while self.output.current.is_none_or(|current| current.written == 0)
-            && let Some(transmit) = self.poll_transmit()
-        {
+        while self.output.current.is_none_or(|current| current.written == 0) {
+            let Some(transmit) = self.poll_transmit() else {
+                break;
+            };
             let len = transmit.len();
             let (Body::Bytes(body), Some(room)) = (transmit.body, out.get_mut(filled..filled + len)) else {
                 break;
@@ -349,9 +345,10 @@ impl<S: Storage> Client<S> {
     /// Counts a message against the window of this link, once.
     fn charge(&mut self, index: u16) {
         let slot = self.storage.slot_mut(index);
-        if !slot.charged
-            && let Some(connection) = self.link.connection_mut()
-        {
+        if slot.charged {
+            return;
+        }
+        if let Some(connection) = self.link.connection_mut() {
             slot.charged = true;
             connection.window.take();
         }

@@ -278,9 +278,12 @@ impl<S: Storage> End<S> {
         let mut out = vec![0; self.down.room().min(64 << 10)];
         let mut taken = server.take_transmit(now, conn, &mut out);
         // What does not fit whole goes in pieces.
-        if taken == 0
-            && let Some(transmit) = server.poll_transmit(now, conn)
-        {
+        let whole = if taken == 0 {
+            server.poll_transmit(now, conn)
+        } else {
+            None
+        };
+        if let Some(transmit) = whole {
             let (head, body) = (transmit.head, transmit.body);
             let mut pieces = head.iter().copied().chain(match body {
                 Body::Bytes(body) => body.iter().copied(),
