@@ -145,7 +145,7 @@ fn an_alias_stands_for_its_last_topic_on_its_own_connection_5_mqtt_3_3_2_7_and_9
     let mut net = Net::new();
     let to = net.client(V5, "s");
     net.subscribe(to, "#", Q0);
-    let mut publish = |net: &mut Net, end: End, name: &str, alias: u16| {
+    let publish = |net: &mut Net, end: End, name: &str, alias: u16| {
         let list = [Property::TopicAlias(alias)];
         let mut message = message("t", Q0, 0, "x");
         message.head.topic = TopicName::new(name).unwrap_or(TopicName::EMPTY);
