@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::std_instead_of_core,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 

@@ -3,6 +3,8 @@
 #![no_std]
 #![no_main]
 
+mod adapter;
+mod client;
 mod codec;
 
 use core::{ffi::c_int, panic::PanicInfo};
@@ -15,7 +17,7 @@ unsafe extern "C" {}
 // SAFETY: no other `main` is in this program, and the signature is the one that C gives it.
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: c_int, _argv: *const *const u8) -> c_int {
-    let checks = [codec::run];
+    let checks = [codec::run, client::run, adapter::run];
     checks
         .iter()
         .position(|check| !check())
