@@ -269,6 +269,61 @@ fn reading_does_not_wait_for_a_writer_that_is_stalled_and_nothing_spins() {
 }
 
 #[test]
+fn both_ends_publish_four_mebibytes_at_once_over_a_link_that_holds_four_kibibytes() {
+    const SIZE: usize = 4 << 20;
+    let world = World::new();
+    let mut config = config();
+    config.receive_buffer = SIZE as u32 + 16;
+    let mut session = mqtt_session::Client::new(config, Fixed::<4, 256>::new());
+    let (mut rx, mut tx) = (vec![0; SIZE + 16], [0; 512]);
+    let link = Link::new(&mut rx, &mut tx);
+    let end = world.dial_nobody(4 << 10);
+    let carried = pin!(link.carry(end.clone(), end.clone()));
+    let mut source = |_, _, out: &mut [u8]| {
+        out.fill(b'x');
+        out.len()
+    };
+    let options = options(Version::V311, true);
+    let mut client = Client::connect(
+        &mut session,
+        &link,
+        carried,
+        world.delay(),
+        || world.now(),
+        &options,
+    )
+    .unwrap();
+    client.set_payload_source(&mut source);
+    client
+        .publish(&publish("t", QoS::AtMostOnce), Payload::External(SIZE as u32))
+        .unwrap();
+    // CONNACK and a message; the server does not read before it has written all of it.
+    let mut message = b"\x20\x02\0\0\x30\x83\x80\x80\x02\0\x01t".to_vec();
+    message.resize(message.len() + SIZE, b'y');
+    let (mut offered, mut polls, mut seen) = (0, 0, Vec::new());
+    while seen.len() < 3 {
+        polls += 1;
+        offered += end.offer(&message[offered..]);
+        if offered == message.len() {
+            end.read_up();
+        }
+        let next = pin!(async { client.next().await.map(|event| told(&event).len()) });
+        if let Poll::Ready(event) = world.poll(next) {
+            seen.push(event.unwrap());
+        }
+    }
+    assert_eq!(
+        seen,
+        [
+            "connected false".len(),
+            "message t 0 ".len() + SIZE,
+            "written".len()
+        ]
+    );
+    assert!(polls < 60_000, "{polls} polls for 1,024 pieces in and 8,192 out");
+}
+
+#[test]
 fn a_payload_that_never_enters_memory_is_written_in_pieces_of_the_smallest_buffer() {
     let world = World::new();
     let mut session = mqtt_session::Client::new(config(), Fixed::<4, 64>::new());

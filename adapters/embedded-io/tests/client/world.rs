@@ -245,6 +245,20 @@ impl End {
         self.with(|wire| wire.down.extend(bytes));
     }
 
+    /// As many of these bytes from the other side as there is room for.
+    pub(crate) fn offer(&self, bytes: &[u8]) -> usize {
+        self.with(|wire| {
+            let n = bytes.len().min(wire.room - wire.down.len());
+            wire.down.extend(&bytes[..n]);
+            n
+        })
+    }
+
+    /// The other side reads.
+    pub(crate) fn read_up(&self) {
+        self.with(|wire| wire.up.clear());
+    }
+
     pub(crate) fn written(&self) -> Vec<u8> {
         self.with(|wire| wire.written.clone())
     }
