@@ -97,7 +97,7 @@ fn id(id: PacketId) -> (&'static str, Val) {
     ("id", Val::Int(id.get().into()))
 }
 
-fn codes(codes: ReasonCodes<'_>) -> (&'static str, Val) {
+pub(crate) fn codes(codes: ReasonCodes<'_>) -> (&'static str, Val) {
     (
         "codes",
         Val::List(codes.iter().map(|code| Val::Int(code.0.into())).collect()),
@@ -128,7 +128,7 @@ fn subscription(one: &Subscription<'_>) -> Val {
     }
 }
 
-fn properties(list: &mut List, properties: &Properties<'_>) {
+pub(crate) fn properties(list: &mut List, properties: &Properties<'_>) {
     list.extend(
         properties
             .iter()

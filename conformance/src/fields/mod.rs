@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use mqtt_proto::PacketType;
 
+pub(crate) use from_packet::{codes, properties};
 pub use resolve::{Unresolved, resolve, resolve_value};
 pub use to_packet::NotAPacket;
 

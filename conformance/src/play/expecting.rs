@@ -43,7 +43,7 @@ impl<'t> Player<'t, '_> {
                 }
                 Fit::NotYet if line.maybe => return Ok(false),
                 Fit::NotYet => {
-                    let waited = limit.saturating_sub(self.last);
+                    let waited = whole_millis(limit.saturating_sub(self.last));
                     return self.fail(
                         line.at,
                         format!(
@@ -286,7 +286,7 @@ impl<'t> Player<'t, '_> {
         };
         let early = came + self.world.pace().slack < self.last + span.from;
         if early || came > limit {
-            let after = came.saturating_sub(self.last);
+            let after = whole_millis(came.saturating_sub(self.last));
             let (wanted, how) = (self.wanted(line), if early { "already" } else { "only" });
             return self.fail(
                 line.at,
@@ -295,6 +295,10 @@ impl<'t> Player<'t, '_> {
         }
         Ok(())
     }
+}
+
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Result<(), String> {

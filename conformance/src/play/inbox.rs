@@ -235,6 +235,15 @@ impl<'t> Inbox<'t> {
             .push_back(Arrival { at, what, cut });
     }
 
+    /// The runner sends this: a packet, or bytes that may be none.
+    pub(super) fn sent(&mut self, now: Duration, conn: usize, direction: Direction, bytes: &[u8], raw: bool) {
+        let text = match packet(bytes.to_vec(), self.version, direction) {
+            What::Packet { text, .. } if !raw => text,
+            What::Packet { .. } | What::End => format!("hex {}", hex(bytes)),
+        };
+        self.note(now, conn, Some(direction), &text);
+    }
+
     /// Forgets what came on a link: it is gone.
     pub(super) fn forget(&mut self, conn: usize) {
         let boxes = &mut self.boxes[conn];

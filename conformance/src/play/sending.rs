@@ -30,17 +30,13 @@ impl Player<'_, '_> {
         if wire.direction == Direction::ToServer {
             self.open(at, conn, is_connect)?;
         }
-        let text = match &wire.item {
-            Item::Packet(_) => self
-                .trace
-                .line(at)
-                .split_once("-> ")
-                .or_else(|| self.trace.line(at).split_once("<- ")),
-            Item::Hex(_) | Item::Close => None,
-        }
-        .map_or_else(|| format!("hex {}", hex(&bytes)), |(_, text)| text.to_owned());
-        self.inbox
-            .note(self.world.now(), conn, Some(wire.direction), &text);
+        self.inbox.sent(
+            self.world.now(),
+            conn,
+            wire.direction,
+            &bytes,
+            matches!(wire.item, Item::Hex(_)),
+        );
 
         let cut = self.cut_bytes(at, wire, bytes.len())?;
         let mut rest = &bytes[..cut.unwrap_or(bytes.len())];
@@ -62,6 +58,7 @@ impl Player<'_, '_> {
             link.leaving |= pattern.packet_type == PacketType::Disconnect;
             if pattern.packet_type == PacketType::ConnAck {
                 link.accepted = !failed;
+                link.leaving |= failed;
             }
         }
         if cut.is_some() {

@@ -2,14 +2,18 @@
 //!
 //! - [`codec`]: every packet line by itself, encoded, decoded and compared.
 //! - [`setup`]: what a trace asks of its target.
+//! - [`client`]: our client in memory; the runner calls it and plays its server.
+//! - [`pair`]: both joined; the runner calls, cuts and watches.
 //! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
 //! - `refusals`: codec traces as tests of the machines.
 //! - [`broker`]: our server in memory, on a virtual clock; the runner plays its clients.
 
 pub mod broker;
+pub mod client;
 pub mod codec;
 mod leftovers;
 pub mod live;
+pub mod pair;
 mod refusals;
 pub mod setup;
 
@@ -38,7 +42,12 @@ pub trait Target {
 /// All that is tested in memory.
 #[must_use]
 pub fn in_memory() -> Vec<Box<dyn Target>> {
-    vec![Box::new(codec::Codec), Box::new(broker::MemoryBroker)]
+    vec![
+        Box::new(codec::Codec),
+        Box::new(client::MemoryClient),
+        Box::new(broker::MemoryBroker),
+        Box::new(pair::Pair),
+    ]
 }
 
 /// How a run ended.
