@@ -322,12 +322,10 @@ impl<'t, 'w> Player<'t, 'w> {
             }
         }
         let (conn, _) = self.link(&call.conn);
-        self.inbox.note(
-            self.world.now(),
-            conn,
-            None,
-            self.trace.line(at).split('#').next().unwrap_or_default().trim(),
-        );
+        let written = self.trace.line(at);
+        let text = written.find("do ").map_or(written, |start| &written[start..]);
+        let text = text.split(" #").next().unwrap_or(text).trim();
+        self.inbox.note(self.world.now(), conn, None, text);
         match (self.world.call(conn, &ready), refused) {
             (Ok(given), None) => {
                 match (&call.result, given) {
