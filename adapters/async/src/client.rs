@@ -9,7 +9,7 @@ use core::{
 use std::io;
 
 use mqtt_proto::{
-    Properties, ReasonCode, TopicFilter,
+    Properties, TopicFilter,
     packet::{Disconnect, Subscription},
 };
 use mqtt_session::{
@@ -28,8 +28,6 @@ const WRITES: usize = 16;
 const TURNS: usize = 32;
 /// A caller that takes longer than this over an event has its answers written before it gets the next one.
 const LINGER: Duration = Duration::from_millis(1);
-/// How long a peer that does not read can keep a link from being closed.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// An MQTT client on a link of type `L` with a timer of type `T`.
 ///
@@ -53,8 +51,6 @@ pub struct Client<L, T, S: Storage = Heap> {
     ending: Option<(Found, usize)>,
     /// Then the link is closed, whether everything was written or not.
     end_by: Option<Instant>,
-    /// `shutdown` was called: disconnect when nothing is under way, at the latest then.
-    drain_by: Option<Instant>,
     write_error: Option<io::Error>,
     error: Option<io::Error>,
     /// When the link was last looked at. The machine is told no later time: an answer that lies in the link while this
@@ -85,7 +81,6 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
             reading: true,
             ending: None,
             end_by: None,
-            drain_by: None,
             write_error: None,
             error: None,
             now: clock.now(),
@@ -125,7 +120,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         self.machine.connect(self.now, options)?;
         self.rx.clear();
         self.tx.clear();
-        (self.end_by, self.drain_by, self.write_error, self.error) = (None, None, None, None);
+        (self.end_by, self.write_error, self.error) = (None, None, None);
         self.open = true;
         self.link = Some(transport.into());
         if !self.reading {
@@ -224,20 +219,21 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     }
 
     /// Ends the connection in order, now: see [`Machine::disconnect`]. [`Event::Closed`] follows when DISCONNECT is
-    /// written, or could not be for five seconds.
+    /// written, or could not be for as long as [`Config::close_timeout`].
     ///
     /// # Errors
     /// As of the machine.
     pub fn disconnect(&mut self, last: &Disconnect<'_>) -> Result<(), Refused> {
-        self.machine.disconnect(self.now, last)?;
-        self.end_by = Some(self.clock.now() + LAST_WORDS);
-        Ok(())
+        self.machine.disconnect(self.now, last)
     }
 
-    /// Ends the connection in order when no operation is under way any more, at the latest after so long.
-    /// [`Event::Closed`] follows.
-    pub fn shutdown(&mut self, within: Duration) {
-        self.drain_by = Some(self.clock.now() + within);
+    /// Ends the connection in order when no operation is under way any more, at the latest after so long: see
+    /// [`Machine::shutdown`]. [`Event::Closed`] follows.
+    ///
+    /// # Errors
+    /// As of the machine.
+    pub fn shutdown(&mut self, within: Duration) -> Result<(), Refused> {
+        self.machine.shutdown(self.now, self.clock.now() + within)
     }
 
     /// `false`: reads no more, so that no more messages come, until told `true`. Writes and deadlines go on, and the server's
@@ -295,7 +291,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         self.rx.consume(handled.consumed);
         if closed {
             self.ending = found;
-            self.end_by = Some(self.clock.now() + LAST_WORDS);
+            self.end_by = Some(self.clock.now() + self.machine.config().close_timeout);
             return None;
         }
         found
@@ -359,28 +355,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// Waits for what is due. `true`: something is.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.now;
-        if self
-            .drain_by
-            .is_some_and(|by| by <= now || self.machine.is_idle())
-        {
-            self.drain_by = None;
-            if self
-                .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
-                .is_err()
-                && self.end_by.is_none()
-            {
-                self.lost(None);
-            }
-            return true;
-        }
-        if self.end_by.is_some_and(|by| by <= now) {
-            self.lost(Some(io::ErrorKind::TimedOut.into()));
-            return true;
-        }
-        let next = [self.machine.poll_timeout(), self.end_by, self.drain_by]
-            .into_iter()
-            .flatten()
-            .min();
+        let next = self.machine.poll_timeout();
         next.is_some_and(|at| at <= now || self.timer.poll_until(cx, self.clock.deadline(at)).is_ready())
     }
 
@@ -411,7 +386,7 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         self.machine.handle_disconnect(self.clock.now());
         self.link = None;
         self.tx.clear();
-        (self.end_by, self.drain_by) = (None, None);
+        self.end_by = None;
         self.error = self.write_error.take().or(error);
     }
 }

@@ -129,7 +129,8 @@ impl<L: Link, T: Timer, S: Storage> Task<L, T, S> {
                 Poll::Ready(None) => {
                     if !self.draining {
                         self.draining = true;
-                        self.client.shutdown(self.drain);
+                        // Without a connection there is nothing to drain, and the task ends by itself.
+                        let _ = self.client.shutdown(self.drain);
                     }
                     return false;
                 }

@@ -428,7 +428,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// Our DISCONNECT is written, or given up: the connection is over.
-    fn disconnected(&mut self) {
+    pub(super) fn disconnected(&mut self) {
         self.close(None);
         self.output.closed = Some(Closed {
             by: ClosedBy::Client,

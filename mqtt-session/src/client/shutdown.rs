@@ -11,10 +11,10 @@ impl<S: Storage> Client<S> {
     /// [`Closed`](super::Closed) follows. What has not ended by then stays in its slot, for the next connection.
     ///
     /// # Errors
-    /// [`Refused::NotConnected`] before CONNACK.
+    /// [`Refused::NotConnected`] without a connection, open or being made, and when it is ending already.
     pub fn shutdown(&mut self, now: Instant, drain_until: Instant) -> Result<(), Refused> {
         self.advance(now);
-        let Link::Connected(connection) = &mut self.link else {
+        let (Link::Connecting(connection) | Link::Connected(connection)) = &mut self.link else {
             return Err(Refused::NotConnected);
         };
         connection.drain_until = Some(drain_until);
@@ -24,7 +24,7 @@ impl<S: Storage> Client<S> {
 
     /// Commands that would put something under way are refused from `shutdown` on.
     pub(super) fn check_not_draining(&self) -> Result<(), Refused> {
-        match self.link.connected() {
+        match self.link.connection() {
             Some(connection) if connection.drain_until.is_some() => Err(Refused::ShuttingDown),
             Some(_) | None => Ok(()),
         }
@@ -34,14 +34,22 @@ impl<S: Storage> Client<S> {
     pub(super) fn disconnect_if_drained(&mut self) {
         let outbox = &self.outbox;
         let lists = [outbox.plain, outbox.messages, outbox.releases, outbox.requests];
-        if self.check_not_draining().is_err() && lists.iter().all(|list| list.is_empty()) {
+        if self.check_not_draining().is_err()
+            && self.is_connected()
+            && lists.iter().all(|list| list.is_empty())
+        {
             self.drained();
         }
     }
 
     pub(super) fn drained(&mut self) {
         let now = self.now;
-        // It is connected, and a plain DISCONNECT is right in any version: there is nothing to refuse.
-        let _ = self.disconnect(now, &Disconnect::new(ReasonCode::NORMAL_DISCONNECTION));
+        // A plain DISCONNECT is right in any version. Before CONNACK there is nothing to disconnect.
+        if self
+            .disconnect(now, &Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
+            .is_err()
+        {
+            self.disconnected();
+        }
     }
 }

@@ -50,7 +50,13 @@ impl<S: Storage> Client<S> {
         }
         match &self.link {
             Link::Idle => None,
-            Link::Connecting(connection) => Some((connection.deadline, Due::ConnAck)),
+            Link::Connecting(connection) => {
+                let drained = connection.drain_until.map(|at| (at, Due::Drained));
+                [Some((connection.deadline, Due::ConnAck)), drained]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             Link::Closing(connection) => Some((connection.deadline, Due::LastWords)),
             Link::Closed(connection) => self
                 .output

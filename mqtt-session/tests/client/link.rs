@@ -176,6 +176,36 @@ fn shutdown_with_nothing_under_way_disconnects_at_once() {
     assert_eq!(peer.sent(), ["DISCONNECT 0x00"]);
 }
 
+#[test]
+fn shutdown_while_connecting_waits_for_the_connection_and_what_is_under_way() {
+    let mut peer = Peer::new(Version::V5);
+    peer.publish(QoS::AtMostOnce, "last");
+    peer.client
+        .connect(peer.now, &options(Version::V5, true))
+        .unwrap();
+    let until = peer.now + Duration::from_secs(10);
+    peer.client.shutdown(peer.now, until).unwrap();
+    assert_eq!(peer.sent(), ["CONNECT"]);
+    assert_eq!(peer.client.poll_timeout(), Some(until));
+    peer.send_bytes(&[0x20, 3, 0, 0, 0]);
+    assert_eq!(peer.events(), ["connected false"]);
+    assert_eq!(peer.sent(), ["PUBLISH last"]);
+    assert_eq!(peer.events(), ["written 1"]);
+    assert_eq!(peer.sent(), ["DISCONNECT 0x00"]);
+
+    let mut peer = Peer::new(Version::V5);
+    peer.client
+        .connect(peer.now, &options(Version::V5, true))
+        .unwrap();
+    peer.client
+        .shutdown(peer.now, peer.now + Duration::from_secs(10))
+        .unwrap();
+    peer.sent();
+    peer.wait(Duration::from_secs(10));
+    assert_eq!(peer.events(), ["closed Client 0x00"], "nobody answers");
+    assert!(peer.sent().is_empty());
+}
+
 /// No state without a time-out: a peer that takes no bytes does not keep a client from ending.
 #[test]
 fn last_words_that_nobody_takes_are_given_up() {
