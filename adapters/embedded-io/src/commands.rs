@@ -69,7 +69,7 @@ macro_rules! commands {
         }
 
         /// Ends the connection in order; [`Closed`](mqtt_session::Event::Closed) follows when DISCONNECT is written, or
-        /// five seconds later if the transport does not take it.
+        /// [`close_timeout`](mqtt_session::Config::close_timeout) later if the transport does not take it.
         ///
         /// # Errors
         /// See [`mqtt_session::Client::disconnect`].

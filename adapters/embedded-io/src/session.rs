@@ -1,13 +1,9 @@
 //! What the asynchronous and the blocking client share: the session on loan, and how a connection ends.
 
-use core::time::Duration;
-
 use mqtt_session::{Client, ConnectOptions, Event, Instant, ReceiveBuffer, client::Found, storage::Storage};
 
 use crate::{Error, outgoing::Outgoing};
 
-/// How long a connection that has ended may take to write its last packet.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Room for any fixed header.
 const SMALLEST: usize = 8;
 
@@ -85,7 +81,9 @@ impl<'a, S: Storage, E> Session<'a, S, E> {
                 rx.consume(consumed);
             }
             match found {
-                Some(found) if closed => self.closed = Some((found, consumed, self.now + LAST_WORDS)),
+                Some(found) if closed => {
+                    self.closed = Some((found, consumed, self.now + self.machine.config().close_timeout))
+                }
                 Some(found) => return Ok(Some((found, consumed))),
                 None if self.lost.is_some() && self.stage == Stage::Open => {
                     self.machine.handle_disconnect(self.now);
@@ -126,11 +124,10 @@ impl<'a, S: Storage, E> Session<'a, S, E> {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let last_words = self.closed.as_ref().map(|(.., until)| *until);
-        [last_words, self.machine.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        match &self.closed {
+            Some((.., until)) => Some(*until),
+            None => self.machine.poll_timeout(),
+        }
     }
 }
 

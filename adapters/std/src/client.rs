@@ -17,9 +17,6 @@ use crate::{
     output::{Output, is_temporary},
 };
 
-/// How long a connection that has ended may take to write its last packet.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
 /// Room for any fixed header, whatever the configuration says.
 const SMALLEST: u32 = 5;
 
@@ -142,7 +139,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// Waits for the next event. `None`: a [`Notifier`] was used, or there is no connection and nothing more to tell.
     ///
     /// The last event of a connection is [`Event::Closed`]. Before it is told, what the server still has to get is
-    /// written, which takes up to five seconds if the server does not take it; then the transport is closed.
+    /// written, which takes up to [`Config::close_timeout`] if the server does not take it; then the transport is closed.
     ///
     /// # Errors
     /// Waiting is not possible. The end of a connection is no error: it is [`Event::Closed`], and
@@ -205,7 +202,7 @@ impl<T: Transport, S: Storage> Client<T, S> {
 
     /// Writes what is left, then closes the transport.
     fn say_last_words(&mut self) -> io::Result<()> {
-        let until = self.now + LAST_WORDS;
+        let until = self.now + self.machine.config().close_timeout;
         loop {
             self.write();
             self.now = self.clock.now();

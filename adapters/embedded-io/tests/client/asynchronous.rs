@@ -638,7 +638,7 @@ fn the_last_words_to_a_server_that_breaks_a_rule_are_written_before_closed_is_to
 }
 
 #[test]
-fn a_transport_that_does_not_take_the_last_words_gets_five_seconds() {
+fn a_transport_that_does_not_take_the_last_words_gets_the_time_to_close() {
     for calls in [Calls::Awaited, Calls::Dropped] {
         let world = World::new();
         let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());
@@ -664,7 +664,56 @@ fn a_transport_that_does_not_take_the_last_words_gets_five_seconds() {
             .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
             .unwrap();
         assert_eq!(next(&world, calls, &mut client).unwrap(), "closed Client 0x0");
-        assert_eq!(world.now(), begin + Duration::from_secs(5));
+        assert_eq!(world.now(), begin + config().close_timeout);
         assert_eq!(next(&world, calls, &mut client), Err(Error::Closed));
+    }
+}
+
+#[test]
+fn a_connection_that_ends_while_a_write_is_stalled_still_ends() {
+    for ended_by_server in [true, false] {
+        let world = World::new();
+        let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());
+        let (mut rx, mut tx) = ([0; 256], [0; 16]);
+        let link = Link::new(&mut rx, &mut tx);
+        let end = world.dial_nobody(40);
+        let carried = pin!(link.carry(end.clone(), end.clone()));
+        let options = options(Version::V5, true);
+        let mut client = Client::connect(
+            &mut session,
+            &link,
+            carried,
+            world.delay(),
+            || world.now(),
+            &options,
+        )
+        .unwrap();
+        client
+            .publish(&publish("t", QoS::AtLeastOnce), &[b'x'; 100])
+            .unwrap();
+        end.inject(&[0x20, 3, 0, 0, 0]);
+        assert_eq!(
+            next(&world, Calls::Awaited, &mut client).unwrap(),
+            "connected false"
+        );
+        world.take_polls();
+        let begin = world.now();
+        let closed = if ended_by_server {
+            // A second CONNACK, which no server may send.
+            end.inject(&[0x20, 3, 0, 0, 0]);
+            "closed Client 0x82"
+        } else {
+            client
+                .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
+                .unwrap();
+            "closed Client 0x0"
+        };
+        assert_eq!(next(&world, Calls::Awaited, &mut client).unwrap(), closed);
+        assert!(world.now() <= begin + Duration::from_secs(60));
+        assert!(
+            world.take_polls() < 50,
+            "it waits, and does not ask again and again"
+        );
+        assert_eq!(next(&world, Calls::Awaited, &mut client), Err(Error::Closed));
     }
 }
