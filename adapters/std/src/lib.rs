@@ -55,3 +55,8 @@ pub use clock::Clock;
 pub use commands::ConnectError;
 pub use tcp::{Notifier, Tcp};
 pub use transport::{Interest, ReadTimeouts, Transport, Woken};
+
+/// The example in the project's README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
