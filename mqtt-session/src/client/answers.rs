@@ -5,7 +5,7 @@ use mqtt_proto::{
     packet::{Ack, SubAck, UnsubAck},
 };
 
-use super::{Client, Event, Outcome, Slots, arrivals::Answerless, input::Step, link::Ping};
+use super::{Client, Event, Outcome, Slots, arrivals::Answerless, input::Step};
 use crate::{
     flow::{Answer, OnAnswer, Outgoing, Violation, rules},
     storage::{Kind, NONE, Stage, Storage},
@@ -152,7 +152,7 @@ impl<S: Storage> Client<S> {
         let Some(connection) = self.link.connection_mut() else {
             return Step::Nothing;
         };
-        let Ping::Sent(at) = core::mem::replace(&mut connection.ping, Ping::None) else {
+        let Some(at) = connection.ping.unanswered.take() else {
             return Step::Nothing;
         };
         match connection.ping_token.take() {

@@ -67,7 +67,7 @@ impl<S: Storage> Client<S> {
             last_sent: self.now,
             last_received: self.now,
             paused: false,
-            ping: Ping::None,
+            ping: Ping::default(),
             ping_token: None,
         });
         Ok(())

@@ -2,10 +2,7 @@
 
 use mqtt_proto::{Frame, Packet, PacketType, ReasonCode, Sender, Version, frame_len};
 
-use super::{
-    Client, Event,
-    link::{Link, Ping},
-};
+use super::{Client, Event, link::Link};
 use crate::{
     Instant,
     flow::{Answer, Violation, rules},
@@ -150,9 +147,8 @@ impl<S: Storage> Client<S> {
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;
-                if let Ping::Sent(_) = connection.ping {
-                    connection.ping = Ping::Sent(self.now);
-                }
+                let now = self.now;
+                connection.ping.unanswered = connection.ping.unanswered.map(|_| now);
             }
         }
     }

@@ -78,13 +78,13 @@ pub(super) struct Asked {
     pub(super) response_information: bool,
 }
 
-/// A PINGREQ and its answer.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ping {
-    None,
-    Owed,
-    /// Written then; PINGRESP is awaited.
-    Sent(Instant),
+/// PINGREQs and their answers.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ping {
+    /// One is to be written.
+    pub(super) owed: bool,
+    /// When the first one was written that has no answer yet.
+    pub(super) unanswered: Option<Instant>,
 }
 
 impl Link {
@@ -195,7 +195,7 @@ impl<S: Storage> Client<S> {
         self.outbox.next_request = NONE;
         if let Some(connection) = self.link.connection_mut() {
             self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
-            connection.ping = Ping::None;
+            connection.ping = Ping::default();
         }
     }
 

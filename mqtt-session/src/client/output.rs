@@ -10,11 +10,7 @@ use mqtt_proto::{
     packet::{self, Disconnect},
 };
 
-use super::{
-    Client, Closed, ClosedBy,
-    arrivals::Answerless,
-    link::{Link, Ping},
-};
+use super::{Client, Closed, ClosedBy, arrivals::Answerless, link::Link};
 use crate::{
     Body, Instant, Token, Transmit,
     flow::{Answer, Cause, Outgoing},
@@ -295,7 +291,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_ping(&mut self, version: Version) -> Option<Current> {
-        let owed = self.link.connection().is_some_and(|c| c.ping == Ping::Owed);
+        let owed = self.link.connection().is_some_and(|c| c.ping.owed);
         if owed {
             self.small(version, Job::Ping, Packet::PingReq)
         } else {
@@ -379,7 +375,8 @@ impl<S: Storage> Client<S> {
             Job::Ping => {
                 let now = self.now;
                 if let Some(connection) = self.link.connection_mut() {
-                    connection.ping = Ping::Sent(now);
+                    connection.ping.owed = false;
+                    connection.ping.unanswered.get_or_insert(now);
                 }
             }
             Job::Owed => self.arrivals.owed.pop(),

@@ -5,7 +5,7 @@ use mqtt_proto::{
     packet::{Filters, Subscribe, Subscription, Subscriptions, Unsubscribe},
 };
 
-use super::{Client, link::Connection, link::Ping};
+use super::{Client, link::Connection};
 use crate::{
     Instant, Refused, Token, Unsupported,
     flow::next_free_id,
@@ -76,9 +76,7 @@ impl<S: Storage> Client<S> {
         if let Some(connection) = self.link.connection_mut() {
             connection.ping_token = Some(token);
             // The answer to a PINGREQ that is under way serves as well.
-            if connection.ping == Ping::None {
-                connection.ping = Ping::Owed;
-            }
+            connection.ping.owed |= connection.ping.unanswered.is_none();
         }
         Ok(token)
     }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{
     Client,
-    link::{Connection, Link, Ping},
+    link::{Connection, Link},
 };
 use crate::{Instant, flow::rules, storage::Storage};
 
@@ -63,18 +63,13 @@ impl<S: Storage> Client<S> {
                 .has_last_words()
                 .then_some((connection.deadline, Due::LastWords)),
             Link::Connected(connection) => {
-                let sign_of_life = match connection.ping {
-                    Ping::Owed => None,
-                    // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
-                    Ping::Sent(at) if !connection.paused => {
-                        let heard = at.max(connection.last_received);
-                        Some((heard + self.config.ping_timeout, Due::PingResp))
-                    }
-                    Ping::Sent(_) => None,
-                    Ping::None => connection.ping_due().map(|at| (at, Due::KeepAlive)),
-                };
+                // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
+                let heard = connection.ping.unanswered.filter(|_| !connection.paused);
+                let heard = heard.map(|at| at.max(connection.last_received));
+                let answer = heard.map(|at| (at + self.config.ping_timeout, Due::PingResp));
+                let ping = connection.ping_due().map(|at| (at, Due::KeepAlive));
                 let drained = connection.drain_until.map(|at| (at, Due::Drained));
-                [sign_of_life, drained].into_iter().flatten().min()
+                [answer, ping, drained].into_iter().flatten().min()
             }
         }
     }
@@ -99,7 +94,7 @@ impl<S: Storage> Client<S> {
                 self.violated(rules::NO_PINGRESP.broken(version));
                 self.output.disconnect = None;
             }
-            Due::KeepAlive => connection.ping = Ping::Owed,
+            Due::KeepAlive => connection.ping.owed = true,
         }
     }
 }
@@ -108,10 +103,11 @@ impl Connection {
     /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
     /// well when nothing has come for so long, or else a link that is only half open would not be noticed.
     fn ping_due(&self) -> Option<Instant> {
-        if self.keep_alive == 0 {
+        if self.keep_alive == 0 || self.ping.owed {
             return None;
         }
-        let quiet_since = if self.paused {
+        // Also while an answer is awaited: the server counts what it hears, not what it has answered.
+        let quiet_since = if self.paused || self.ping.unanswered.is_some() {
             self.last_sent
         } else {
             self.last_sent.min(self.last_received)

@@ -69,12 +69,15 @@ fn no_pingresp_closes_and_says_why() {
     peer.wait(Duration::from_secs(10));
     peer.events();
     peer.sent();
+    peer.wait(Config::DEFAULT.ping_timeout - Duration::from_secs(1));
+    assert!(peer.events().is_empty());
+    peer.sent();
     assert_eq!(
         peer.client.poll_timeout(),
-        Some(peer.now + Config::DEFAULT.ping_timeout)
+        Some(peer.now + Duration::from_secs(1))
     );
     assert_eq!(peer.client.timeout_reason(), "PINGRESP is due");
-    peer.wait(Config::DEFAULT.ping_timeout);
+    peer.wait(Duration::from_secs(1));
     assert_eq!(peer.events(), ["closed Client 0x8d"]);
     assert!(peer.sent().is_empty());
 }
@@ -93,6 +96,27 @@ fn a_pause_is_not_the_servers_silence() {
     assert!(peer.events().is_empty());
     peer.wait(Duration::from_secs(1));
     assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
+
+/// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: the server hears of the client also while it owes an answer, or is not read.
+#[test]
+fn pings_go_on_while_an_answer_is_awaited() {
+    for paused in [false, true] {
+        let mut peer = connected(5);
+        peer.client.handle_paused(peer.now, paused);
+        for _ in 0..4 {
+            peer.wait(Duration::from_secs(4));
+            assert!(peer.events().is_empty() && peer.sent().is_empty());
+            peer.wait(Duration::from_secs(1));
+            assert!(peer.events().is_empty());
+            assert_eq!(peer.sent(), ["PINGREQ"]);
+        }
+        peer.client.handle_paused(peer.now, false);
+        // All four are answered, the first of them last of all that was waited for.
+        peer.send_bytes(&[0xD0, 0].repeat(4));
+        assert!(peer.events().is_empty());
+        assert_eq!(peer.client.timeout_reason(), "a PINGREQ is due");
+    }
 }
 
 #[test]
