@@ -50,7 +50,7 @@ fn in_tokio(play: impl Future<Output = io::Result<()>>) -> io::Result<()> {
 fn on_std(to: SocketAddr, options: &ConnectOptions<'_>, player: &Mutex<Player>) -> io::Result<()> {
     let mut client = mqtt_std::Client::new(Config::DEFAULT, Heap::new())?;
     for _ in 0..CONNECTIONS {
-        client.open_tcp(to, options).map_err(io::Error::other)?;
+        client.attach_tcp(to, options).map_err(io::Error::other)?;
         loop {
             lock(player).act(&mut client);
             match client.next()? {

@@ -1,0 +1,10 @@
+//! The program, as people run it: processes over loopback.
+#![allow(clippy::disallowed_methods, reason = "readers of pipes wait")]
+
+mod bad_input;
+mod broker;
+mod demo;
+mod process;
+mod publish;
+mod scripted;
+mod subscribe;
