@@ -39,8 +39,8 @@ struct RunArguments {
     /// How many traces run at a time. With --target 16 if it is left out: they mostly wait.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// What the broker cannot do: traces that require it are not applicable; may stand more than once.
-    #[arg(long, value_name = "FEATURE", requires = "target", value_parser = PossibleValuesParser::new(setup::FEATURES))]
+    /// What the broker cannot do: traces that require it are not applicable; one or more, with commas.
+    #[arg(long, value_name = "FEATURES", requires = "target", value_delimiter = ',', value_parser = PossibleValuesParser::new(setup::FEATURES))]
     without: Vec<String>,
     /// How long the broker may take for what has no time of its own in a trace.
     #[arg(long, value_name = "TIME", requires = "target", default_value = "1s", value_parser = duration)]

@@ -1,20 +1,59 @@
 //! The traces of this crate, and what is reported of traces that do not hold.
 
-use std::path::Path;
+use core::time::Duration;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mqtt_conformance::play::world::Pace;
 use mqtt_conformance::run::{self, Plan};
 use mqtt_conformance::target::codec::Codec;
-use mqtt_conformance::target::{Outcome, Target, in_memory};
+use mqtt_conformance::target::live::LiveBroker;
+use mqtt_conformance::target::{Outcome, Target, in_memory, setup};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Version;
+use mqtt_session::server::ServerConfig;
+
+fn all() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    let files = run::find(&[folder]).expect("the traces are there");
+    assert!(files.len() >= 60, "{files:?}");
+    files
+}
 
 #[test]
 fn codec_client_and_broker_do_what_every_trace_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
-    let files = run::find(&[folder]).expect("the traces are there");
-    assert!(files.len() >= 10, "{files:?}");
-    let report = run::run(&files, &Plan::default(), &in_memory);
+    let report = run::run(&all(), &Plan::default(), &in_memory);
+    assert!(report.is_good(), "\n{report}");
+}
+
+#[test]
+fn our_server_on_tokio_does_what_every_trace_of_a_broker_says() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
+    let serving = runtime.spawn(serving);
+
+    // Patience costs time only where a trace fails.
+    let pace = Pace::real(Duration::from_secs(5), Duration::from_millis(500));
+    let lacks = setup::OURS_LACKS.iter().map(|&word| word.to_owned()).collect();
+    let broker = LiveBroker::at(address)
+        .expect("it listens")
+        .with_pace(pace)
+        .without(lacks);
+    let mut plan = Plan::default();
+    plan.jobs = 32;
+    let report = run::run(&all(), &plan, &|| {
+        vec![Box::new(broker.clone()) as Box<dyn Target>]
+    });
+    stop.stop();
+    runtime.block_on(serving).expect("the server ends");
     assert!(report.is_good(), "\n{report}");
 }
 
@@ -117,4 +156,48 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains(&missing) && error.lines().count() == 1, "{error}");
+
+    // Nobody listens on the port of a listener that is gone.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let nobody = port.expect("a free port").to_string();
+    for (arguments, wanted) in [
+        (&["run", "--target", &nobody, &good][..], "Connection refused"),
+        (
+            &["run", "--target", "nonsense", &good],
+            "--target nonsense: not HOST:PORT",
+        ),
+        (
+            &["run", "--only", "5/MQTT-3.3.1-2", &good],
+            "no trace covers 5/MQTT-3.3.1-2",
+        ),
+        (&["run", "--only", "5/MQTT-99.1.1-1", &good], "5/MQTT-99.1.1-1"),
+        (&["run", "--target", &nobody, "--without", "aliases"], "'aliases'"),
+        (
+            &["run", "--target", &nobody, "--patience", "fast"],
+            "`fast` is not a time",
+        ),
+    ] {
+        let output = program(arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {error}");
+        assert!(error.contains(wanted), "{arguments:?} {error}");
+    }
+}
+
+#[test]
+fn a_live_broker_that_does_otherwise_is_reported() {
+    // A listener that accepts and says nothing is a broker that breaks nearly every rule.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/broker/keep-alive/timeout.trace");
+    let trace = trace.display().to_string();
+    let output = program(&["run", "--target", &address, "--patience", "50ms", &trace]);
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{report}");
+    assert!(report.contains("expected <- CONNACK"), "{report}");
+    assert!(report.contains("seen     nothing within 50ms"), "{report}");
+    assert!(
+        report.contains("live broker: 0 passed (0 lines), 2 failed, 0 not applicable"),
+        "{report}"
+    );
 }

@@ -120,7 +120,7 @@ pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report 
 fn run_one(trace: &Trace, targets: &mut [Box<dyn Target>]) -> Vec<Run> {
     let mut runs = Vec::new();
     for &version in &trace.head.versions {
-        for target in targets.iter_mut().filter(|target| target.takes(trace.head.test)) {
+        for target in targets.iter_mut().filter(|target| target.takes(trace)) {
             let outcome = target.run(trace, version);
             runs.push(Run {
                 version,

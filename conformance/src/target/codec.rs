@@ -27,7 +27,7 @@ impl Target for Codec {
         test == Test::Codec
     }
 
-    fn takes(&self, _: Test) -> bool {
+    fn takes(&self, _: &Trace) -> bool {
         true
     }
 

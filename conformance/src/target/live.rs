@@ -76,7 +76,7 @@ impl Target for LiveBroker {
         test == Test::Broker
     }
 
-    fn takes(&self, _: Test) -> bool {
+    fn takes(&self, _: &Trace) -> bool {
         true
     }
 

@@ -30,9 +30,9 @@ pub trait Target {
     /// Whether it is what such traces are written to test. Only then a pass shows what the trace covers.
     fn is_tested_by(&self, test: Test) -> bool;
 
-    /// Whether such traces say anything about it. Those that do not are not run against it, and not counted.
-    fn takes(&self, test: Test) -> bool {
-        self.is_tested_by(test)
+    /// Whether the trace says anything about it. One that does not is not run against it, and not counted.
+    fn takes(&self, trace: &Trace) -> bool {
+        self.is_tested_by(trace.head.test)
     }
 
     /// Runs the trace once, in this version.

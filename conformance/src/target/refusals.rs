@@ -7,7 +7,7 @@ use crate::trace::{Test, Trace};
 const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
 
-/// A plain CONNECT, then the bytes, which the broker refuses. `None` if the trace has no such bytes.
+/// A plain CONNECT, then the bytes, which the broker refuses. `None` if it is no codec trace or has no such bytes.
 pub(super) fn by_broker(trace: &Trace) -> Option<Trace> {
     let opening = "-> CONNECT client_id=\"ID\" clean_start=1\n<- CONNACK session_present=0 code=0 ..";
     convert(
@@ -19,7 +19,7 @@ pub(super) fn by_broker(trace: &Trace) -> Option<Trace> {
     )
 }
 
-/// A plain CONNACK, then the bytes, which the client refuses. `None` if the trace has no such bytes.
+/// A plain CONNACK, then the bytes, which the client refuses. `None` if it is no codec trace or has no such bytes.
 pub(super) fn by_client(trace: &Trace) -> Option<Trace> {
     let connect = "do connect client_id=\"ID\" clean_start=1\n-> CONNECT client_id=\"ID\" clean_start=1 ..";
     let connack = "<- CONNACK session_present=0 code=0\nevent Connected ..";
@@ -36,6 +36,9 @@ pub(super) fn by_client(trace: &Trace) -> Option<Trace> {
 /// `parts`: what comes first, what opens the connection unless the bytes do, and what comes at the end.
 fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [&str; 3]) -> Option<Trace> {
     let mut made = Vec::new();
+    if trace.head.test != Test::Codec {
+        return None;
+    }
     for line in &trace.lines {
         let Step::Wire(wire) = &line.step else { continue };
         let (Item::Hex(bytes), Some(Verdict::Bad { codes, .. })) = (&wire.item, &wire.verdict) else {

@@ -37,25 +37,13 @@ impl Target for MemoryClient {
         test == Test::Client
     }
 
-    fn takes(&self, test: Test) -> bool {
-        matches!(test, Test::Client | Test::Codec)
+    fn takes(&self, trace: &Trace) -> bool {
+        self.is_tested_by(trace.head.test) || refusals::by_client(trace).is_some()
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        let refusals;
-        let trace = if trace.head.test == Test::Codec {
-            match refusals::by_client(trace) {
-                Some(made) => {
-                    refusals = made;
-                    &refusals
-                }
-                None => {
-                    return Outcome::NotApplicable("it has no bytes that a client must refuse".to_owned());
-                }
-            }
-        } else {
-            trace
-        };
+        let refusals = refusals::by_client(trace);
+        let trace = refusals.as_ref().unwrap_or(trace);
         if let Some(why) = setup::lacks(trace, setup::OURS_LACKS) {
             return Outcome::NotApplicable(why);
         }
