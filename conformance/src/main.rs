@@ -24,7 +24,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if nothing could be run.
+    /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if a file is no trace or nothing could be run.
     Run(RunArguments),
 }
 
@@ -102,9 +102,17 @@ fn run_traces(arguments: RunArguments) -> Result<bool, String> {
         report.runs().iter().for_each(|run| println!("{run}"));
     }
     print!("{report}");
+    match report.unreadable_files() {
+        0 => {}
+        1 => return Err("a file is no trace, see above".to_owned()),
+        n => return Err(format!("{n} files are no traces, see above")),
+    }
     if !plan.only.is_empty() && report.runs().is_empty() && report.failures().is_empty() {
         let only: Vec<String> = plan.only.iter().map(ToString::to_string).collect();
         return Err(format!("no trace covers {}", only.join(" or ")));
+    }
+    if report.failures().is_empty() && !report.has_passed() {
+        return Err("no trace is applicable; -v says why".to_owned());
     }
     Ok(report.is_good())
 }

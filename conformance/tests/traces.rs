@@ -146,7 +146,7 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
 
     let unreadable = file("unreadable.trace", &format!("{head}-> PINGRQ\n"));
     let output = program(&["run", &unreadable]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(
         String::from_utf8_lossy(&output.stdout).starts_with(&format!("{unreadable}:4:4: found `PINGRQ`"))
     );
@@ -157,6 +157,8 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains(&missing) && error.lines().count() == 1, "{error}");
 
+    let text = "title: t\ntest: broker\nversion: 5\nbroker restart\n";
+    let open = file("open.trace", text);
     // Nobody listens on the port of a listener that is gone.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let nobody = port.expect("a free port").to_string();
@@ -171,6 +173,7 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
             "no trace covers 5/MQTT-3.3.1-2",
         ),
         (&["run", "--only", "5/MQTT-99.1.1-1", &good], "5/MQTT-99.1.1-1"),
+        (&["run", &open], "no trace is applicable"),
         (&["run", "--target", &nobody, "--without", "aliases"], "'aliases'"),
         (
             &["run", "--target", &nobody, "--patience", "fast"],

@@ -44,16 +44,25 @@ impl<'t> Player<'t, '_> {
                 Fit::NotYet if line.maybe => return Ok(false),
                 Fit::NotYet => {
                     let waited = whole_millis(limit.saturating_sub(self.last));
-                    return self.fail(
-                        line.at,
-                        format!(
-                            "expected {}\n    seen     nothing within {waited:?}",
-                            self.wanted(line)
-                        ),
-                    );
+                    let seen = match self.half_refused(line) {
+                        Some(packet) => format!("{packet} and not the end of the stream within {waited:?}"),
+                        None => format!("nothing within {waited:?}"),
+                    };
+                    let wanted = self.wanted(line);
+                    return self.fail(line.at, format!("expected {wanted}\n    seen     {seen}"));
                 }
             }
         }
+    }
+
+    /// The packet that refuses, where the end of the stream is still to come.
+    fn half_refused(&mut self, line: &Line) -> Option<String> {
+        let Step::Refused { conn, .. } = &line.step else {
+            return None;
+        };
+        let (conn, _) = self.link(conn);
+        let unread = self.inbox.unread(conn, self.direction());
+        unread.front().map(|arrival| arrival.what.describe())
     }
 
     /// What a line expects: as it is written, without its comment.

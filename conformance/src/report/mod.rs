@@ -18,6 +18,7 @@ pub struct Report {
     failures: Vec<String>,
     covered: BTreeSet<Statement>,
     runs: Vec<String>,
+    unreadable: usize,
 }
 
 /// One run of a trace.
@@ -44,7 +45,8 @@ struct Sum {
 
 impl Report {
     /// A file that is no trace.
-    pub fn unreadable(&mut self, error: TraceError) {
+    pub fn unreadable(&mut self, error: &TraceError) {
+        self.unreadable += 1;
         self.failures.push(error.to_string());
     }
 
@@ -95,7 +97,19 @@ impl Report {
     /// Nothing failed, and something ran.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.failures.is_empty() && self.sums.values().any(|sum| sum.passed > 0)
+        self.failures.is_empty() && self.has_passed()
+    }
+
+    /// At least one run passed.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.sums.values().any(|sum| sum.passed > 0)
+    }
+
+    /// How many files are no traces.
+    #[must_use]
+    pub fn unreadable_files(&self) -> usize {
+        self.unreadable
     }
 
     /// All runs, one line each.

@@ -106,7 +106,7 @@ pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report 
     let mut done = done.into_iter().peekable();
     for (i, (file, trace)) in files.iter().zip(traces).enumerate() {
         match trace {
-            Err(error) => report.unreadable(error),
+            Err(error) => report.unreadable(&error),
             Ok(trace) => {
                 if let Some((_, runs)) = done.next_if(|(of, _)| *of == i) {
                     runs.into_iter().for_each(|run| report.add(file, &trace, run));
