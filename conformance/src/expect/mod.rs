@@ -49,7 +49,7 @@ pub fn matches(
     }
 }
 
-/// Compares what an event says with what is expected, and binds captures as [`matches`] does.
+/// Compares what an event says with what is expected, and binds captures as [`matches()`] does.
 ///
 /// Without `..` everything that the event says must be named, but what is 0 or empty.
 ///

@@ -121,3 +121,51 @@ fn text(fields: &[Field], name: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::run;
+    use crate::trace::Test;
+
+    /// Live, traces run at the same time.
+    #[test]
+    fn no_two_traces_of_a_broker_share_a_client_or_a_retained_topic() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        for file in run::find(&[folder]).unwrap() {
+            let trace = Trace::read(&file).unwrap();
+            if trace.head.test != Test::Broker {
+                continue;
+            }
+            let mut left = Leftovers::default();
+            left.lines(&trace.lines);
+            let clients = left.clients.iter().map(|client| format!("the client {client}"));
+            let topics = left.topics.iter().map(|topic| format!("the topic {topic}"));
+            for thing in clients.chain(topics) {
+                let mine = file.display().to_string();
+                let owner = owners.entry(thing.clone()).or_insert_with(|| mine.clone());
+                assert_eq!(*owner, mine, "{thing} is in both");
+            }
+        }
+        assert!(owners.len() > 60);
+    }
+
+    #[test]
+    fn what_is_left_is_deleted_by_new_sessions_and_empty_retained_messages() {
+        let text = "title: t\ntest: broker\nversion: 3.1.1\n-> CONNECT client_id=\"b\" will={topic=\"w\" retain=1 payload=\"x\"}\n-> PUBLISH topic=\"t\" retain=1 payload=\"x\"\n-> PUBLISH topic=\"u\" payload=\"x\"\n";
+        let trace = Trace::parse("t", text).unwrap();
+        let connect = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x0a\x00\x01b";
+        let wanted = [
+            &connect[..],
+            b"\x31\x03\x00\x01t",
+            b"\x31\x03\x00\x01w",
+            b"\xe0\x00",
+        ]
+        .concat();
+        assert_eq!(conversations(&trace, Version::V311), [wanted]);
+    }
+}
