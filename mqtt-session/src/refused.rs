@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use mqtt_proto::{EncodeError, TopicError};
+use mqtt_proto::{EncodeError, EncodeErrorKind, TopicError};
 
 /// A command was refused, and nothing has changed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Unsupported {
     TopicAlias,
     /// Enhanced authentication (5.0, 4.12).
     EnhancedAuthentication,
+    /// A Session Expiry Interval in DISCONNECT after 0 in CONNECT (5.0, 3.14.2.2.2).
+    SessionExpiry,
     /// Payloads that the caller keeps, where whoever drives the machine has no way to get at them.
     ExternalPayload,
 }
@@ -92,6 +94,7 @@ impl fmt::Display for Unsupported {
             Self::SharedSubscription => "shared subscriptions",
             Self::TopicAlias => "this topic alias",
             Self::EnhancedAuthentication => "enhanced authentication",
+            Self::SessionExpiry => "a session expiry interval after none in CONNECT",
             Self::ExternalPayload => "external payloads",
         })
     }
@@ -101,7 +104,11 @@ impl core::error::Error for Refused {}
 
 impl From<EncodeError> for Refused {
     fn from(error: EncodeError) -> Self {
-        Self::Invalid(error)
+        if matches!(error.kind(), EncodeErrorKind::PacketTooLarge) {
+            Self::TooLarge
+        } else {
+            Self::Invalid(error)
+        }
     }
 }
 

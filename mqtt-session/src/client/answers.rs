@@ -20,15 +20,14 @@ impl<S: Storage> Client<S> {
     ) -> Result<Step<'b>, Violation> {
         self.check_problem_information(version, ack.properties)?;
         let id = ack.packet_id;
+        if self.is_unwritten(id) {
+            return Ok(Step::Unwritten);
+        }
         let found = self
             .storage
             .find_id(id)
             .filter(|&index| self.storage.slot(index).flow().is_some());
         let stage = found.and_then(|index| self.storage.slot(index).flow());
-        if found.is_some_and(|index| self.output.is_writing(index)) {
-            // An answer to a packet that is not written to its end.
-            return Err(rules::ACK_OF_WRONG_KIND.broken(version));
-        }
         match (Outgoing::on_answer(stage, answer, ack.code), found) {
             (OnAnswer::Done(code), Some(index)) => {
                 let token = self.storage.slot(index).token;
@@ -66,6 +65,20 @@ impl<S: Storage> Client<S> {
         }
     }
 
+    /// The packet with this id is half written: its answer waits until it is written to its end. (The server may have
+    /// got it before, on an earlier link; or it answers what it has not seen whole; or the caller tells late what it has
+    /// written.) What is only chosen is put back.
+    fn is_unwritten(&mut self, id: mqtt_proto::PacketId) -> bool {
+        let Some(index) = self.storage.find_id(id) else {
+            return false;
+        };
+        if !self.output.is_writing(index) {
+            return false;
+        }
+        self.unchoose();
+        self.output.is_writing(index)
+    }
+
     /// Takes a message off the list that its stage puts it on.
     fn leave_flow(&mut self, index: u16) {
         let slot = self.storage.slot(index);
@@ -97,11 +110,14 @@ impl<S: Storage> Client<S> {
         suback: SubAck<'b>,
     ) -> Result<Step<'b>, Violation> {
         self.check_problem_information(version, suback.properties)?;
+        if self.is_unwritten(suback.packet_id) {
+            return Ok(Step::Unwritten);
+        }
         let Some(index) = self.requested(Kind::Subscribe, suback.packet_id) else {
             return Ok(Step::Nothing);
         };
         if usize::from(self.storage.slot(index).filters) != suback.codes.len() {
-            return Err(rules::CODE_COUNT.broken(version));
+            return Err(rules::CODE_COUNT_OF_SUBACK.broken(version));
         }
         let token = self.finish_request(index);
         let outcome = Outcome::Subscribed {
@@ -117,12 +133,15 @@ impl<S: Storage> Client<S> {
         unsuback: UnsubAck<'b>,
     ) -> Result<Step<'b>, Violation> {
         self.check_problem_information(version, unsuback.properties)?;
+        if self.is_unwritten(unsuback.packet_id) {
+            return Ok(Step::Unwritten);
+        }
         let Some(index) = self.requested(Kind::Unsubscribe, unsuback.packet_id) else {
             return Ok(Step::Nothing);
         };
         // UNSUBACK of 3.x has no codes.
         if version.has_properties() && usize::from(self.storage.slot(index).filters) != unsuback.codes.len() {
-            return Err(rules::CODE_COUNT.broken(version));
+            return Err(rules::CODE_COUNT_OF_UNSUBACK.broken(version));
         }
         let token = self.finish_request(index);
         let outcome = Outcome::Unsubscribed {
@@ -167,7 +186,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// Reason String and User Property stand in an answer only if CONNECT did not forbid them (`5/MQTT-3.1.2-29`).
-    fn check_problem_information(
+    pub(super) fn check_problem_information(
         &self,
         version: Version,
         properties: Properties<'_>,

@@ -146,6 +146,10 @@ impl<S: Storage> Client<S> {
         publish: Publish<'b>,
     ) -> Result<Step<'b>, Violation> {
         let head = publish.head;
+        if head.properties.topic_alias().is_some() {
+            // None was announced, so none is right (5/MQTT-3.1.2-27).
+            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
+        }
         let found = head.packet_id.and_then(|id| self.storage.find_arrival(id));
         let stage = found.map(|index| self.storage.arrival(index).stage);
         let mut ack = None;
@@ -161,7 +165,7 @@ impl<S: Storage> Client<S> {
             }
             (OnPublish::IdInUse, Some(id)) => {
                 if !version.has_properties() {
-                    return Err(rules::ID_IN_USE.broken(version));
+                    return Err(rules::ID_IN_USE_BY_SERVER.broken(version));
                 }
                 let answer = match head.qos {
                     mqtt_proto::QoS::ExactlyOnce => Answerless::QoS2IdInUse,
@@ -171,10 +175,6 @@ impl<S: Storage> Client<S> {
                 return Ok(Step::Nothing);
             }
             (OnPublish::Repeat | OnPublish::PubRecAgain | OnPublish::IdInUse, _) => return Ok(Step::Nothing),
-        }
-        if head.properties.topic_alias().is_some() {
-            // None was announced, so none is right (5/MQTT-3.1.2-27).
-            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
         }
         Ok(Step::Event(Event::Message(Message {
             topic: head.topic,
@@ -250,6 +250,7 @@ impl<S: Storage> Client<S> {
         version: Version,
         pubrel: packet::Ack<'_>,
     ) -> Result<Step<'b>, Violation> {
+        self.check_problem_information(version, pubrel.properties)?;
         let id = pubrel.packet_id;
         let found = self.storage.find_arrival(id);
         match (
@@ -324,7 +325,7 @@ impl<S: Storage> Client<S> {
             Packet::PubRec(ack)
         };
         let len = packet.encoded_len(version)?;
-        // 5/MQTT-3.4.2-2, 5/MQTT-3.5.2-2: properties are left out if the packet would be too large with them.
+        // 5/MQTT-3.4.2-2, 5/MQTT-3.4.2-3, 5/MQTT-3.5.2-2, 5/MQTT-3.5.2-3: properties are left out if the packet would be too large with them.
         if answer.properties.is_empty() || len as u64 > u64::from(limit) {
             return Ok(());
         }

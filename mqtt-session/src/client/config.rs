@@ -8,7 +8,7 @@ use core::time::Duration;
 #[non_exhaustive]
 pub struct Config {
     /// Bytes that the caller's receive buffer can hold: the largest packet that is taken. In 5.0 announced as Maximum
-    /// Packet Size. Default 64 KiB.
+    /// Packet Size. Below 5, not even CONNACK fits. Default 64 KiB.
     pub receive_buffer: u32,
     /// When messages of QoS 1 and 2 are acknowledged. Default automatic.
     pub acknowledge: Acknowledge,
@@ -21,7 +21,8 @@ pub struct Config {
     pub unknown_session: UnknownSession,
     /// How long to wait for CONNACK, from `connect` on. Default 30 s.
     pub connect_timeout: Duration,
-    /// How long to wait for PINGRESP (3.1.2.10). Default 20 s.
+    /// How long to wait for PINGRESP (3.1.2.10), and for a transport that takes no byte while PINGREQ is to be written.
+    /// Default 20 s.
     pub ping_timeout: Duration,
     /// How long the last packet of a connection, DISCONNECT, may take to be written. After that the transport is given
     /// up. Default 5 s.

@@ -8,6 +8,7 @@ use mqtt_proto::{
 
 use super::{
     AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
+    input::Step,
     link::{Asked, Connection, Link, Ping, ServerLimits},
 };
 use crate::{
@@ -20,19 +21,29 @@ impl<S: Storage> Client<S> {
     /// Opens a connection on a transport that is ready: CONNECT is the next packet to be sent (`5/MQTT-3.1.0-1`).
     ///
     /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
-    /// have one of the two, or an Authentication Method, are refused.
+    /// have one of the two, or an Authentication Method, or a Topic Alias Maximum above 0, are refused.
     ///
     /// # Errors
     /// [`Refused::AlreadyConnected`] until [`handle_disconnect`](Self::handle_disconnect) was called for the last
-    /// transport; [`Refused::Bytes`] or [`Refused::TooLarge`] if the storage has no room for the packet;
-    /// [`Refused::Invalid`] if no CONNECT may look like this.
+    /// transport and its [`Closed`] was taken; [`Refused::Slots`] if the storage has no slot at all for messages that
+    /// arrive; [`Refused::Bytes`] or [`Refused::TooLarge`] if it has no room for the packet, beside the messages that
+    /// wait or ever; [`Refused::Unsupported`] for the options named above; [`Refused::Invalid`] if no CONNECT may look
+    /// like this.
     pub fn connect(&mut self, now: Instant, options: &ConnectOptions<'_>) -> Result<(), Refused> {
         self.advance(now);
-        if !matches!(self.link, Link::Idle) {
+        // The end of one connection told during the next would be taken for the end of that.
+        if !matches!(self.link, Link::Idle) || self.output.closed.is_some() {
             return Err(Refused::AlreadyConnected);
+        }
+        // Receive Maximum cannot say 0.
+        if self.storage.arrival_limit() == 0 {
+            return Err(Refused::Slots);
         }
         if options.properties.authentication_method().is_some() {
             return Err(Refused::Unsupported(Unsupported::EnhancedAuthentication));
+        }
+        if options.properties.topic_alias_maximum().unwrap_or(0) > 0 {
+            return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
         let own = OwnProperties::new(self.storage.arrival_limit(), self.config.receive_buffer);
         let mut connect = *options;
@@ -48,13 +59,16 @@ impl<S: Storage> Client<S> {
             return Err(error.into());
         }
         self.output.control = true;
+        let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
         self.link = Link::Connecting(Connection {
             version: connect.version,
             clean_start: connect.clean_start,
+            known: self.session.exists && !connect.clean_start,
             kept: match connect.version {
                 Version::V31 | Version::V311 => !connect.clean_start,
-                Version::V5 => connect.properties.session_expiry_interval().unwrap_or(0) > 0,
+                Version::V5 => expiry > 0,
             },
+            expiry_asked: expiry > 0,
             keep_alive: connect.keep_alive,
             window: Window::new(0),
             server: ServerLimits::NONE,
@@ -65,6 +79,7 @@ impl<S: Storage> Client<S> {
             deadline: self.now + self.config.connect_timeout,
             drain_until: None,
             last_sent: self.now,
+            last_progress: self.now,
             last_received: self.now,
             paused: false,
             ping: Ping::default(),
@@ -74,11 +89,14 @@ impl<S: Storage> Client<S> {
     }
 
     /// Ends the connection in order: after what is half written and the acknowledgements that are owed, DISCONNECT is
-    /// the last packet (`5/MQTT-3.14.4-1`). [`Closed`] follows when it is written.
+    /// the last packet (`5/MQTT-3.14.4-1`). [`Closed`] with its code follows when it is written, or when the transport
+    /// did not take it within [`close_timeout`](super::Config::close_timeout).
     ///
     /// # Errors
-    /// [`Refused::NotConnected`] before CONNACK; [`Refused::Unsupported`] for a code or properties in 3.x;
-    /// [`Refused::Invalid`] if no DISCONNECT of a client may look like this.
+    /// [`Refused::NotConnected`] before CONNACK; [`Refused::Unsupported`] for a code or properties in 3.x, or a Session
+    /// Expiry Interval after 0 in CONNECT; [`Refused::TooLarge`] if the server takes no packet of this size;
+    /// [`Refused::Bytes`] if there is no room for the properties now; [`Refused::Invalid`] if no DISCONNECT of a client
+    /// may look like this.
     pub fn disconnect(&mut self, now: Instant, last: &Disconnect<'_>) -> Result<(), Refused> {
         self.advance(now);
         let Some(connection) = self.link.connected() else {
@@ -89,12 +107,17 @@ impl<S: Storage> Client<S> {
         if !version.has_properties() && !plain {
             return Err(Refused::Unsupported(Unsupported::Properties));
         }
-        if last.properties.is_empty() {
-            Packet::Disconnect(*last).encoded_len(version)?;
-            self.output.disconnect = Some(last.code);
-        } else {
-            let packet = Packet::Disconnect(*last);
-            let len = packet.encoded_len(version)?;
+        let expiry = last.properties.session_expiry_interval();
+        // 5/3.14.2.2.2
+        if expiry.unwrap_or(0) > 0 && !connection.expiry_asked {
+            return Err(Refused::Unsupported(Unsupported::SessionExpiry));
+        }
+        let packet = Packet::Disconnect(*last);
+        let len = packet.encoded_len(version)?;
+        if len as u64 > u64::from(connection.server.packet_size) {
+            return Err(Refused::TooLarge); // 5/MQTT-3.2.2-15
+        }
+        if !last.properties.is_empty() {
             self.storage.slot_mut(CONTROL).kind = Kind::Control;
             self.storage.allocate(CONTROL, len, 0)?;
             if let Err(error) = packet.encode(version, self.storage.bytes_mut(CONTROL)) {
@@ -103,11 +126,39 @@ impl<S: Storage> Client<S> {
             }
             self.output.control = true;
         }
+        self.output.disconnect = Some(last.code);
+        self.unchoose();
+        if let Some(connection) = self.link.connection_mut() {
+            connection.kept = expiry.map_or(connection.kept, |expiry| expiry > 0);
+        }
         self.link.turn_closing(self.now + self.config.close_timeout);
         Ok(())
     }
 
-    pub(super) fn on_connack<'b>(&mut self, connack: ConnAck<'b>) -> Result<Event<'b>, Violation> {
+    /// The first byte of CONNECT has left: from now on the server may act on it, whether its answer arrives or not.
+    pub(super) fn connect_begun(&mut self) {
+        if let Link::Connecting(connection) = &self.link {
+            self.session.exists |= connection.kept;
+            // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
+            self.session.outdated |= connection.clean_start;
+        }
+    }
+
+    /// If `disconnect` was called, its packet is written: the connection is over, and the session if the packet said so.
+    pub(super) fn disconnect_written(&mut self) {
+        if let Link::Closing(connection) = &self.link {
+            self.session.exists = connection.kept;
+            self.disconnected();
+        }
+    }
+
+    /// DISCONNECT is written, or given up.
+    pub(super) fn disconnected(&mut self) {
+        let code = self.output.disconnect.unwrap_or(ReasonCode::NORMAL_DISCONNECTION);
+        self.closed_by_client(code, "disconnected");
+    }
+
+    pub(super) fn on_connack<'b>(&mut self, connack: ConnAck<'b>) -> Result<Step<'b>, Violation> {
         let Link::Connecting(connection) = &mut self.link else {
             let version = self.link.connection().map_or(Version::V5, |c| c.version);
             return Err(rules::SECOND_CONNACK.broken(version));
@@ -116,27 +167,33 @@ impl<S: Storage> Client<S> {
         if connack.code.is_failure() {
             // 5/MQTT-4.13.2-1: the server closes, and so do we, without a word.
             self.close(None);
-            return Ok(Event::Closed(Closed {
+            return Ok(Step::Event(Event::Closed(Closed {
                 by: ClosedBy::Server,
                 refused: true,
                 code: Some(connack.code),
                 statement: None,
                 cause: Cause::Text("the server refused the connection"),
                 properties: connack.properties,
-            }));
+            })));
         }
+        if self.output.control {
+            // CONNECT is not written to its end; what follows it may not overtake it (5/MQTT-3.1.0-1).
+            return Ok(Step::Unwritten);
+        }
+        let resumable = connection.known && !self.session.outdated;
         // CONNACK of 3.1 does not tell: both ends go on from what they have.
         let session_present = match version {
-            Version::V31 => !connection.clean_start && self.session.exists,
+            Version::V31 => resumable,
             Version::V311 | Version::V5 => connack.session_present,
         };
-        let unknown = session_present && (connection.clean_start || !self.session.exists);
+        if session_present && connection.clean_start {
+            return Err(rules::SESSION_PRESENT_AFTER_CLEAN_START.broken(version));
+        }
         let tolerated = match self.config.unknown_session {
             UnknownSession::Accept => true,
             UnknownSession::AsVersionSays => !version.has_properties(),
         };
-        if unknown && (connection.clean_start || !tolerated) {
-            // 5/MQTT-3.2.2-4, 5/MQTT-3.2.2-2, 3.1.1/MQTT-3.2.2-1.
+        if session_present && !connection.known && !tolerated {
             return Err(rules::SESSION_PRESENT_UNEXPECTED.broken(version));
         }
         let properties = connack.properties;
@@ -164,18 +221,20 @@ impl<S: Storage> Client<S> {
             subscription_ids: properties.subscription_identifier_available() != Some(0),
         };
         self.session.exists = connection.kept;
+        self.session.outdated = false;
         self.link.turn_connected();
-        if session_present {
+        if session_present && resumable {
             self.resume();
         } else {
-            // 5/MQTT-3.2.2-5: the client drops its state too.
+            // 5/MQTT-3.2.2-5: the client drops its state too. The same if the server's session is not the one that this
+            // state belongs to.
             self.lose_session();
         }
         self.drop_unacceptable();
-        Ok(Event::Connected(Connected {
+        Ok(Step::Event(Event::Connected(Connected {
             session_present,
             properties,
-        }))
+        })))
     }
 
     pub(super) fn on_disconnect<'b>(&mut self, disconnect: Disconnect<'b>) -> Event<'b> {

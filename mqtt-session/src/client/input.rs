@@ -24,8 +24,10 @@ pub(super) enum Step<'b> {
     /// Nothing to tell.
     Nothing,
     Event(Event<'b>),
-    /// It cannot be taken before something else was written or acknowledged; it stays in the buffer.
+    /// A message for which there is no row before another one was answered; it stays in the buffer.
     Wait,
+    /// An answer to the packet that is being written; it stays in the buffer until that is written to its end.
+    Unwritten,
     /// Other events come first; it stays in the buffer.
     Again,
 }
@@ -65,8 +67,8 @@ impl<S: Storage> Client<S> {
             }
             let rest = rx.get(consumed..).unwrap_or_default();
             match self.link {
-                Link::Connecting(_) | Link::Connected(_) => {}
-                // The connection is over, and what still comes means nothing (5/MQTT-3.14.4-1).
+                Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) => {}
+                // The connection is over, and what still comes means nothing.
                 Link::Idle | Link::Closing(_) | Link::Closed(_) => {
                     return Handled {
                         consumed: rx.len(),
@@ -104,8 +106,13 @@ impl<S: Storage> Client<S> {
                 .and_then(|packet| self.handle_packet(version, packet));
             match step {
                 Ok(Step::Again) => continue,
-                Ok(Step::Wait) => {
-                    self.arrivals.stalled = true;
+                Ok(step @ (Step::Wait | Step::Unwritten)) => {
+                    match step {
+                        Step::Wait => self.arrivals.stalled = true,
+                        Step::Unwritten | Step::Nothing | Step::Event(_) | Step::Again => {
+                            self.output.awaited = true;
+                        }
+                    }
                     return Handled {
                         consumed,
                         event: None,
@@ -136,7 +143,7 @@ impl<S: Storage> Client<S> {
     /// False: do not read from the transport now, for what comes could not be taken. Room is made by acknowledging, and
     /// by writing what [`poll_transmit`](Self::poll_transmit) gives.
     pub const fn wants_input(&self) -> bool {
-        !self.arrivals.stalled && !self.arrivals.owed.is_full()
+        !self.arrivals.stalled && !self.arrivals.owed.is_full() && !self.output.awaited
     }
 
     /// The caller has stopped reading, or reads again: meanwhile the server's silence is not taken for its end.
@@ -147,13 +154,12 @@ impl<S: Storage> Client<S> {
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;
-                let now = self.now;
-                connection.ping.unanswered = connection.ping.unanswered.map(|_| now);
+                connection.ping.unanswered = connection.ping.unanswered.map(|_| self.now);
             }
         }
     }
 
-    fn note_received(&mut self) {
+    pub(super) fn note_received(&mut self) {
         if let Some(connection) = self.link.connection_mut() {
             connection.last_received = self.now;
         }
@@ -170,7 +176,7 @@ impl<S: Storage> Client<S> {
             return Err(rule.broken(version));
         }
         match packet {
-            Packet::ConnAck(connack) => self.on_connack(connack).map(Step::Event),
+            Packet::ConnAck(connack) => self.on_connack(connack),
             Packet::Publish(publish) => self.on_publish(version, publish),
             Packet::PubRel(ack) => self.on_pubrel(version, ack),
             Packet::PubAck(ack) => self.on_answer(version, Answer::PubAck, ack),
@@ -182,6 +188,7 @@ impl<S: Storage> Client<S> {
             Packet::Disconnect(disconnect) => {
                 // The requests that end with the connection are told first; this packet is read again after them.
                 self.end_requests();
+                self.link.turn_ending();
                 if self.has_event() {
                     return Ok(Step::Again);
                 }

@@ -6,7 +6,7 @@ use super::{AbortReason, Client, Closed, ClosedBy};
 use crate::{
     Instant, Token,
     flow::{Cause, Incoming, Violation, Window},
-    storage::{End, List, NONE, Stage, Storage},
+    storage::{End, List, NONE, Storage},
 };
 
 /// Where the client stands with its transport.
@@ -18,6 +18,8 @@ pub(super) enum Link {
     Connecting(Connection),
     /// CONNACK came.
     Connected(Connection),
+    /// The server's DISCONNECT is the next packet in the caller's buffer; it is told after what ends with it.
+    Ending(Connection),
     /// `disconnect` was called; nothing more is taken or told until DISCONNECT is written.
     Closing(Connection),
     /// The end was told; last words may be left to write.
@@ -29,8 +31,12 @@ pub(super) enum Link {
 pub(super) struct Connection {
     pub(super) version: Version,
     pub(super) clean_start: bool,
+    /// The server may have a session that an earlier connection left, and CONNECT asked for it.
+    pub(super) known: bool,
     /// The session outlives the connection.
     pub(super) kept: bool,
+    /// CONNECT had a Session Expiry Interval above 0.
+    pub(super) expiry_asked: bool,
     /// Seconds; 0: no keep-alive.
     pub(super) keep_alive: u16,
     pub(super) window: Window,
@@ -40,7 +46,10 @@ pub(super) struct Connection {
     pub(super) deadline: Instant,
     /// `shutdown` was called: disconnect when nothing is under way, at the latest then.
     pub(super) drain_until: Option<Instant>,
+    /// When the last packet was written to its end.
     pub(super) last_sent: Instant,
+    /// When the transport last took a byte.
+    pub(super) last_progress: Instant,
     pub(super) last_received: Instant,
     /// The caller does not read: silence is not the server's fault.
     pub(super) paused: bool,
@@ -81,8 +90,8 @@ pub(super) struct Asked {
 /// PINGREQs and their answers.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ping {
-    /// One is to be written.
-    pub(super) owed: bool,
+    /// Since when one is to be written.
+    pub(super) owed: Option<Instant>,
     /// When the first one was written that has no answer yet.
     pub(super) unanswered: Option<Instant>,
 }
@@ -91,21 +100,29 @@ impl Link {
     pub(super) const fn connection(&self) -> Option<&Connection> {
         match self {
             Self::Idle => None,
-            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => Some(c),
+            Self::Connecting(c)
+            | Self::Connected(c)
+            | Self::Ending(c)
+            | Self::Closing(c)
+            | Self::Closed(c) => Some(c),
         }
     }
 
     pub(super) const fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
             Self::Idle => None,
-            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => Some(c),
+            Self::Connecting(c)
+            | Self::Connected(c)
+            | Self::Ending(c)
+            | Self::Closing(c)
+            | Self::Closed(c) => Some(c),
         }
     }
 
     pub(super) const fn connected(&self) -> Option<&Connection> {
         match self {
             Self::Connected(c) => Some(c),
-            Self::Idle | Self::Connecting(_) | Self::Closing(_) | Self::Closed(_) => None,
+            Self::Idle | Self::Connecting(_) | Self::Ending(_) | Self::Closing(_) | Self::Closed(_) => None,
         }
     }
 
@@ -113,7 +130,11 @@ impl Link {
     fn turn(&mut self, into: fn(Connection) -> Self) {
         *self = match core::mem::replace(self, Self::Idle) {
             Self::Idle => Self::Idle,
-            Self::Connecting(c) | Self::Connected(c) | Self::Closing(c) | Self::Closed(c) => into(c),
+            Self::Connecting(c)
+            | Self::Connected(c)
+            | Self::Ending(c)
+            | Self::Closing(c)
+            | Self::Closed(c) => into(c),
         };
     }
 
@@ -121,11 +142,28 @@ impl Link {
         self.turn(Self::Connected);
     }
 
+    pub(super) fn turn_ending(&mut self) {
+        self.turn(Self::Ending);
+    }
+
     pub(super) fn turn_closing(&mut self, deadline: Instant) {
         if let Some(connection) = self.connection_mut() {
             connection.deadline = deadline;
         }
         self.turn(Self::Closing);
+    }
+}
+
+impl Closed<'_> {
+    const fn by_fault(violation: Violation) -> Self {
+        Self {
+            by: ClosedBy::Client,
+            refused: false,
+            code: Some(violation.code),
+            statement: violation.statement,
+            cause: violation.cause,
+            properties: Properties::EMPTY,
+        }
     }
 }
 
@@ -139,22 +177,35 @@ impl<S: Storage> Client<S> {
         // A server must not get a DISCONNECT from a 3.x client that found fault with it: it would drop the will.
         let speaks = connection.version.has_properties() && self.link.connected().is_some();
         self.end_requests();
-        self.output.disconnect = if speaks { last_words } else { None };
+        self.unchoose();
+        self.output.wind_up(if speaks { last_words } else { None });
         if let Some(connection) = self.link.connection_mut() {
             connection.deadline = self.now + self.config.close_timeout;
         }
         self.link.turn(Link::Closed);
     }
 
-    /// The server broke a rule, or did not answer in time.
+    /// The server broke a rule.
     pub(super) fn violated(&mut self, violation: Violation) {
         self.close(Some(violation.code));
+        self.output.closed = Some(Closed::by_fault(violation));
+    }
+
+    /// The server did not answer in time. It gets no last words: they would wait in the buffers of a link that is dead.
+    pub(super) fn timed_out(&mut self, violation: Violation) {
+        self.close(None);
+        self.output.closed = Some(Closed::by_fault(violation));
+    }
+
+    /// The end of a connection that this client ends, with this code.
+    pub(super) fn closed_by_client(&mut self, code: ReasonCode, why: &'static str) {
+        self.close(None);
         self.output.closed = Some(Closed {
             by: ClosedBy::Client,
             refused: false,
-            code: Some(violation.code),
-            statement: violation.statement,
-            cause: violation.cause,
+            code: Some(code),
+            statement: None,
+            cause: Cause::Text(why),
             properties: Properties::EMPTY,
         });
     }
@@ -167,7 +218,7 @@ impl<S: Storage> Client<S> {
         match self.link {
             Link::Idle => return,
             Link::Closed(_) => {}
-            Link::Connecting(_) | Link::Connected(_) | Link::Closing(_) => {
+            Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) | Link::Closing(_) => {
                 self.end_requests();
                 self.output.closed = Some(Closed {
                     by: ClosedBy::Transport,
@@ -201,11 +252,8 @@ impl<S: Storage> Client<S> {
 
     /// Drops everything that belongs to the link and not to the session.
     fn forget_link(&mut self) {
-        let begun = self.output.forget_link();
-        // A packet id is taken at the first transmission: if no byte has left, there was none.
-        if let Some(index) = begun.filter(|&index| self.storage.slot(index).stage == Stage::Queued) {
-            self.storage.set_id(index, None);
-        }
+        self.unchoose();
+        self.output.forget_link();
         self.storage.release(crate::storage::sealed::CONTROL);
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| slot.charged = false);

@@ -82,8 +82,11 @@ pub struct Client<S: Storage> {
 /// What is known of the session with the server.
 #[derive(Copy, Clone, Debug, Default)]
 struct Session {
-    /// The server may have it: an earlier connection left it there.
+    /// The server may have one of ours: a CONNECT that asked for it to be kept has begun to leave.
     exists: bool,
+    /// What is kept here does not belong to it: a CONNECT with Clean Start has begun to leave since, and its CONNACK
+    /// never came.
+    outdated: bool,
 }
 
 /// The operations, in order.

@@ -10,10 +10,10 @@ use mqtt_proto::{
     packet::{self, Disconnect},
 };
 
-use super::{Client, Closed, ClosedBy, arrivals::Answerless, link::Link};
+use super::{Client, Closed, arrivals::Answerless, link::Link};
 use crate::{
     Body, Instant, Token, Transmit,
-    flow::{Answer, Cause, Outgoing},
+    flow::{Answer, Outgoing},
     storage::{End, NONE, Stage, Storage, sealed::CONTROL},
 };
 
@@ -25,10 +25,12 @@ pub(super) struct Output {
     scratch: [u8; 8],
     /// CONNECT, or a DISCONNECT with properties, waits in the control slot.
     pub(super) control: bool,
-    /// A DISCONNECT with this code is owed.
+    /// A DISCONNECT with this code is owed; with its bytes, if `control` is set too.
     pub(super) disconnect: Option<ReasonCode>,
-    /// A packet was given up half way: nothing more can be sent on this link.
+    /// Nothing more is sent on this link: all is said, or a packet was given up half way.
     muted: bool,
+    /// Input waits until the packet that is being written is written to its end.
+    pub(super) awaited: bool,
     pub(super) closed: Option<Closed<'static>>,
     pub(super) aborted_ping: Option<Token>,
 }
@@ -68,6 +70,7 @@ impl Output {
         control: false,
         disconnect: None,
         muted: false,
+        awaited: false,
         closed: None,
         aborted_ping: None,
     };
@@ -86,7 +89,7 @@ impl Output {
     /// Gives the packet of this operation up, because the connection ends and the operation with it.
     pub(super) fn abandon(&mut self, slot: u16) {
         if self.is_writing(slot) {
-            self.muted = self.current.take().is_some_and(|current| current.written > 0);
+            self.muted |= self.current.take().is_some_and(|current| current.written > 0);
         }
     }
 
@@ -95,24 +98,32 @@ impl Output {
         !self.muted && (self.current.is_some() || self.disconnect.is_some())
     }
 
-    /// The transport is gone: what was half written will not be completed. Gives the slot of that packet.
-    pub(super) fn forget_link(&mut self) -> Option<u16> {
+    /// The connection is over but for a DISCONNECT with this code, if there is one. Of what is half written only a short
+    /// packet is completed before it: a message may be long, and if it ended after `Closed`, that would have to be told.
+    pub(super) fn wind_up(&mut self, last_words: Option<ReasonCode>) {
+        let job = self.current.map(|current| current.job);
+        self.control = false;
+        self.awaited = false;
+        if last_words.is_none() || matches!(job, Some(Job::Publish(_))) {
+            self.current = None;
+            self.muted = true;
+        }
+        self.disconnect = last_words.filter(|_| !self.muted);
+    }
+
+    /// The transport is gone: what was half written will not be completed.
+    pub(super) fn forget_link(&mut self) {
+        self.current = None;
         self.control = false;
         self.disconnect = None;
         self.muted = false;
-        match self.current.take() {
-            Some(Current {
-                job: Job::Publish(slot),
-                ..
-            }) => Some(slot),
-            _ => None,
-        }
+        self.awaited = false;
     }
 }
 
 impl<S: Storage> Client<S> {
     /// What to write next: the rest of one packet, head and body, or nothing. The same again until
-    /// [`handle_written`](Self::handle_written) was told of progress.
+    /// [`handle_written`](Self::handle_written) is told of progress, the connection ends, or its answer comes before it.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         if self.output.muted {
             return None;
@@ -163,6 +174,15 @@ impl<S: Storage> Client<S> {
     /// More than there were count as all of them.
     pub fn handle_written(&mut self, now: Instant, n: usize) {
         self.advance(now);
+        let was_deaf = !self.wants_input();
+        self.note_written(n);
+        if was_deaf && self.wants_input() {
+            // The server may have been silent because it was not listened to.
+            self.note_received();
+        }
+    }
+
+    fn note_written(&mut self, n: usize) {
         let Some(current) = &mut self.output.current else {
             return;
         };
@@ -173,19 +193,60 @@ impl<S: Storage> Client<S> {
             .saturating_add(before)
             .min(total);
         let current = *current;
-        if let (Job::Publish(index), 0, true) = (current.job, before, current.written > 0) {
-            let slot = self.storage.slot_mut(index);
-            slot.transmitted = true;
-            if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos)) {
-                slot.stage = Stage::Flow { at, owed: true };
+        if current.written == before {
+            return;
+        }
+        if before == 0 {
+            self.begun(current.job);
+        }
+        let (now, whole) = (self.now, current.written == total);
+        if let Some(connection) = self.link.connection_mut() {
+            connection.last_progress = now;
+            if whole {
+                connection.last_sent = now;
             }
         }
-        if current.written == total {
+        if whole {
             self.output.current = None;
+            self.output.awaited = false;
             self.written(current.job);
-            let now = self.now;
-            if let Some(connection) = self.link.connection_mut() {
-                connection.last_sent = now;
+        }
+    }
+
+    /// The first byte of a packet has left.
+    fn begun(&mut self, job: Job) {
+        match job {
+            Job::Control => self.connect_begun(),
+            Job::Publish(index) => {
+                let slot = self.storage.slot_mut(index);
+                slot.transmitted = true;
+                if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos)) {
+                    slot.stage = Stage::Flow { at, owed: true };
+                }
+            }
+            Job::Disconnect
+            | Job::Ping
+            | Job::Owed
+            | Job::PubAck(_)
+            | Job::PubRec(_)
+            | Job::PubComp(_)
+            | Job::Answer(..)
+            | Job::PubRel(_)
+            | Job::Request(_) => {}
+        }
+    }
+
+    /// Puts the chosen packet back if no byte of it has left.
+    pub(super) fn unchoose(&mut self) {
+        let Some(current) = self.output.current.filter(|current| current.written == 0) else {
+            return;
+        };
+        self.output.current = None;
+        self.output.awaited = false;
+        // A packet id is taken at the first transmission, which this was not.
+        if let Job::Publish(index) = current.job {
+            if self.storage.slot(index).stage == Stage::Queued {
+                self.storage.set_id(index, None);
             }
         }
     }
@@ -220,7 +281,7 @@ impl<S: Storage> Client<S> {
     fn choose(&mut self) -> Option<Current> {
         let version = self.link.connection()?.version;
         match self.link {
-            Link::Idle => None,
+            Link::Idle | Link::Ending(_) => None,
             Link::Connecting(_) => self.choose_control(),
             Link::Closed(_) => self.choose_disconnect(version),
             Link::Closing(_) => self
@@ -291,7 +352,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_ping(&mut self, version: Version) -> Option<Current> {
-        let owed = self.link.connection().is_some_and(|c| c.ping.owed);
+        let owed = self.link.connection().is_some_and(|c| c.ping.owed.is_some());
         if owed {
             self.small(version, Job::Ping, Packet::PingReq)
         } else {
@@ -362,20 +423,16 @@ impl<S: Storage> Client<S> {
             Job::Control => {
                 self.output.control = false;
                 self.storage.release(CONTROL);
-                if matches!(self.link, Link::Closing(_)) {
-                    self.disconnected();
-                }
+                self.disconnect_written();
             }
             Job::Disconnect => {
+                self.disconnect_written();
                 self.output.disconnect = None;
-                if matches!(self.link, Link::Closing(_)) {
-                    self.disconnected();
-                }
             }
             Job::Ping => {
                 let now = self.now;
                 if let Some(connection) = self.link.connection_mut() {
-                    connection.ping.owed = false;
+                    connection.ping.owed = None;
                     connection.ping.unanswered.get_or_insert(now);
                 }
             }
@@ -415,26 +472,12 @@ impl<S: Storage> Client<S> {
             }
         }
     }
-
     /// The transport did not take the last packet in time: nothing more is written to it.
     pub(super) fn give_last_words_up(&mut self) {
         if matches!(self.link, Link::Closing(_)) {
             self.disconnected();
         }
         self.output.muted = true;
-    }
-
-    /// Our DISCONNECT is written, or given up: the connection is over.
-    pub(super) fn disconnected(&mut self) {
-        self.close(None);
-        self.output.closed = Some(Closed {
-            by: ClosedBy::Client,
-            refused: false,
-            code: Some(ReasonCode::NORMAL_DISCONNECTION),
-            statement: None,
-            cause: Cause::Text("disconnected"),
-            properties: mqtt_proto::Properties::EMPTY,
-        });
     }
 }
 

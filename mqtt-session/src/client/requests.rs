@@ -72,11 +72,13 @@ impl<S: Storage> Client<S> {
         if connection.ping_token.is_some() {
             return Err(Refused::Slots);
         }
-        let token = self.take_token();
+        let (token, now) = (self.take_token(), self.now);
         if let Some(connection) = self.link.connection_mut() {
             connection.ping_token = Some(token);
             // The answer to a PINGREQ that is under way serves as well.
-            connection.ping.owed |= connection.ping.unanswered.is_none();
+            if connection.ping.unanswered.is_none() {
+                connection.ping.owed.get_or_insert(now);
+            }
         }
         Ok(token)
     }

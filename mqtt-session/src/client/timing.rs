@@ -41,7 +41,15 @@ impl<S: Storage> Client<S> {
 
     /// When the next PINGREQ is due if nothing is sent or received until then; none without keep-alive or connection.
     pub fn keep_alive_deadline(&self) -> Option<Instant> {
-        self.link.connected().and_then(Connection::ping_due)
+        self.link
+            .connected()
+            .and_then(|connection| connection.ping_due(self.is_deaf(connection)))
+    }
+
+    /// The server cannot be heard now, and so its silence says nothing: the caller does not read, or a message waits in
+    /// its buffer for the caller's acknowledgements.
+    fn is_deaf(&self, connection: &Connection) -> bool {
+        connection.paused || self.arrivals.stalled
     }
 
     fn next_due(&self) -> Option<(Instant, Due)> {
@@ -49,7 +57,7 @@ impl<S: Storage> Client<S> {
             return Some((self.now, Due::Event));
         }
         match &self.link {
-            Link::Idle => None,
+            Link::Idle | Link::Ending(_) => None,
             Link::Connecting(connection) => {
                 let drained = connection.drain_until.map(|at| (at, Due::Drained));
                 [Some((connection.deadline, Due::ConnAck)), drained]
@@ -63,38 +71,50 @@ impl<S: Storage> Client<S> {
                 .has_last_words()
                 .then_some((connection.deadline, Due::LastWords)),
             Link::Connected(connection) => {
-                // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers.
-                let heard = connection.ping.unanswered.filter(|_| !connection.paused);
-                let heard = heard.map(|at| at.max(connection.last_received));
-                let answer = heard.map(|at| (at + self.config.ping_timeout, Due::PingResp));
-                let ping = connection.ping_due().map(|at| (at, Due::KeepAlive));
+                let deaf = self.is_deaf(connection);
+                // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers. As
+                // long as PINGREQ itself waits, so is every byte that the transport takes.
+                let heard = match (connection.ping.owed, connection.ping.unanswered) {
+                    (_, Some(sent)) => Some(sent),
+                    (Some(owed), None) => Some(owed.max(connection.last_progress)),
+                    (None, None) => None,
+                };
+                let silent = heard.filter(|_| !deaf).map(|at| {
+                    let heard = at.max(connection.last_received);
+                    (heard + self.config.ping_timeout, Due::PingResp)
+                });
+                let ping = match connection.ping.owed {
+                    None => connection.ping_due(deaf).map(|at| (at, Due::KeepAlive)),
+                    Some(_) => None,
+                };
                 let drained = connection.drain_until.map(|at| (at, Due::Drained));
-                [answer, ping, drained].into_iter().flatten().min()
+                [silent, ping, drained].into_iter().flatten().min()
             }
         }
     }
 
-    /// Does what is due.
+    /// Does all that is due.
     pub(super) fn handle_deadlines(&mut self) {
-        let Some((at, due)) = self.next_due() else { return };
-        if at > self.now {
-            return;
+        while let Some((at, due)) = self.next_due() {
+            if at > self.now || due == Due::Event {
+                return;
+            }
+            self.handle_deadline(due);
         }
+    }
+
+    fn handle_deadline(&mut self, due: Due) {
         let Some(connection) = self.link.connection_mut() else {
             return;
         };
         let version = connection.version;
         match due {
             Due::Event => {}
-            Due::ConnAck => self.violated(rules::NO_CONNACK.broken(version)),
+            Due::ConnAck => self.timed_out(rules::NO_CONNACK.broken(version)),
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),
-            // A link that does not answer gets no last words: they would wait in its buffers for ever.
-            Due::PingResp => {
-                self.violated(rules::NO_PINGRESP.broken(version));
-                self.output.disconnect = None;
-            }
-            Due::KeepAlive => connection.ping.owed = true,
+            Due::PingResp => self.timed_out(rules::NO_PINGRESP.broken(version)),
+            Due::KeepAlive => connection.ping.owed = Some(self.now),
         }
     }
 }
@@ -102,12 +122,12 @@ impl<S: Storage> Client<S> {
 impl Connection {
     /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
     /// well when nothing has come for so long, or else a link that is only half open would not be noticed.
-    fn ping_due(&self) -> Option<Instant> {
-        if self.keep_alive == 0 || self.ping.owed {
+    fn ping_due(&self, deaf: bool) -> Option<Instant> {
+        if self.keep_alive == 0 {
             return None;
         }
         // Also while an answer is awaited: the server counts what it hears, not what it has answered.
-        let quiet_since = if self.paused || self.ping.unanswered.is_some() {
+        let quiet_since = if deaf || self.ping.unanswered.is_some() {
             self.last_sent
         } else {
             self.last_sent.min(self.last_received)

@@ -118,15 +118,19 @@ rules! {
     /// PUBREL for a message whose PUBREC was not sent, or of QoS 1.
     PUBREL_BEFORE_PUBREC = PROTOCOL_ERROR, "PUBREL before PUBREC",
         [None, s!("3.1.1/MQTT-4.3.3-1"), s!("5/MQTT-4.3.3-4")];
-    /// A message under an id that another one still uses.
-    ID_IN_USE = PACKET_IDENTIFIER_IN_USE, "packet id in use",
+    /// A message of the server under an id that another one of its messages still uses.
+    ID_IN_USE_BY_SERVER = PACKET_IDENTIFIER_IN_USE, "packet id in use",
+        [None, s!("3.1.1/MQTT-2.3.1-4"), s!("5/MQTT-2.2.1-4")];
+    /// The same, of a client.
+    ID_IN_USE_BY_CLIENT = PACKET_IDENTIFIER_IN_USE, "packet id in use",
         [None, s!("3.1.1/MQTT-2.3.1-2"), s!("5/MQTT-2.2.1-3")];
-    /// More messages of QoS 1 and 2 than the Receive Maximum; in 3.x, than there is memory for.
+    /// More messages of QoS 1 and 2 than the Receive Maximum; in 3.x, where a server breaks no rule with it, than there is
+    /// memory for.
     RECEIVE_MAXIMUM_BY_SERVER = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",
-        [None, s!("3.1.1/MQTT-4.8.0-2"), s!("5/MQTT-3.3.4-9")];
+        [None, None, s!("5/MQTT-3.3.4-9")];
     /// The same, of a client.
     RECEIVE_MAXIMUM_BY_CLIENT = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",
-        [None, s!("3.1.1/MQTT-4.8.0-2"), s!("5/MQTT-3.3.4-7")];
+        [None, None, s!("5/MQTT-3.3.4-7")];
     /// A packet from the server, AUTH aside, before CONNACK.
     BEFORE_CONNACK = PROTOCOL_ERROR, "packet before CONNACK",
         [None, s!("3.1.1/MQTT-3.2.0-1"), s!("5/MQTT-3.2.0-1")];
@@ -136,9 +140,15 @@ rules! {
     /// Session Present though the client has no session.
     SESSION_PRESENT_UNEXPECTED = PROTOCOL_ERROR, "Session Present without a session",
         [None, None, s!("5/MQTT-3.2.2-4")];
-    /// A SUBACK or UNSUBACK with another number of codes than there were filters.
-    CODE_COUNT = PROTOCOL_ERROR, "number of codes differs from number of filters",
+    /// Session Present though the client asked for a new session.
+    SESSION_PRESENT_AFTER_CLEAN_START = PROTOCOL_ERROR, "Session Present after a clean start",
+        [None, s!("3.1.1/MQTT-3.2.2-1"), s!("5/MQTT-3.2.2-2")];
+    /// A SUBACK with another number of codes than there were filters.
+    CODE_COUNT_OF_SUBACK = PROTOCOL_ERROR, "number of codes differs from number of filters",
         [None, s!("3.1.1/MQTT-3.8.4-5"), s!("5/MQTT-3.8.4-6")];
+    /// An UNSUBACK with another number of codes than there were filters.
+    CODE_COUNT_OF_UNSUBACK = PROTOCOL_ERROR, "number of codes differs from number of filters",
+        [None, None, s!("5/3.11.3")];
     /// A packet above the Maximum Packet Size that this client announced.
     PACKET_TOO_LARGE_FOR_CLIENT = PACKET_TOO_LARGE, "packet above Maximum Packet Size",
         [None, None, s!("5/MQTT-3.1.2-24")];

@@ -6,6 +6,10 @@
 )]
 #![cfg(feature = "alloc")]
 
+mod answers;
+mod api;
+mod beginning;
+mod ending;
 mod exchange;
 mod link;
 mod outbox;

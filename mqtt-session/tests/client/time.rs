@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use mqtt_proto::{QoS, Version};
-use mqtt_session::{Config, Instant};
+use mqtt_session::{
+    Config, Event, Instant,
+    client::{Ack, Acknowledge},
+    storage::Fixed,
+};
 
 use crate::peer::{Peer, options};
 
@@ -65,8 +69,8 @@ fn a_link_that_only_takes_is_noticed() {
 
 #[test]
 fn no_pingresp_closes_and_says_why() {
-    let mut peer = connected(10);
-    peer.wait(Duration::from_secs(10));
+    let mut peer = connected(30);
+    peer.wait(Duration::from_secs(30));
     peer.events();
     peer.sent();
     peer.wait(Config::DEFAULT.ping_timeout - Duration::from_secs(1));
@@ -207,4 +211,93 @@ fn a_server_that_sends_messages_is_alive_before_its_pingresp() {
     }
     peer.wait(Config::DEFAULT.ping_timeout);
     assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
+
+/// In 3.x a message waits in the buffer for a free row: as long as the caller does not acknowledge, nothing is read.
+#[test]
+fn a_message_that_waits_for_the_caller_is_not_the_servers_silence() {
+    let mut config = Config::DEFAULT;
+    config.acknowledge = Acknowledge::Manual;
+    let mut peer = Peer::with(Version::V311, config, Fixed::<1, 256>::new());
+    let mut connect = options(Version::V311, true);
+    connect.keep_alive = 10;
+    peer.client.connect(peer.now, &connect).unwrap();
+    peer.sent();
+    peer.send_bytes(&[0x20, 2, 0, 0]);
+    peer.events();
+    peer.send_publish(QoS::AtLeastOnce, Some(1), false, b"one");
+    peer.send_publish(QoS::AtLeastOnce, Some(2), false, b"two");
+    let ack = peer
+        .next(|event| match event {
+            Some(Event::Message(m)) => m.ack,
+            _ => None,
+        })
+        .unwrap();
+    assert!(peer.events().is_empty());
+    assert!(!peer.client.wants_input());
+    for _ in 0..6 {
+        peer.wait(Duration::from_secs(10));
+        assert!(peer.events().is_empty());
+        assert_eq!(peer.sent(), ["PINGREQ"]);
+    }
+    peer.client.acknowledge(peer.now, ack, &Ack::SUCCESS).unwrap();
+    assert_eq!(peer.sent(), ["PUBACK #1"]);
+    assert!(peer.client.wants_input());
+    assert_eq!(peer.events(), ["message two"]);
+    peer.wait(Duration::from_secs(20));
+    assert_eq!(
+        peer.events(),
+        ["closed Client 0x8d"],
+        "now it is heard, and silent"
+    );
+}
+
+/// A link that is half open and whose buffers are full takes not even PINGREQ.
+#[test]
+fn a_transport_that_takes_no_byte_of_pingreq_is_given_up_but_one_that_is_slow_is_not() {
+    let mut peer = connected(10);
+    peer.publish(QoS::AtLeastOnce, &"x".repeat(100));
+    peer.sent_bytes(10);
+    peer.wait(Duration::from_secs(10));
+    assert!(peer.events().is_empty());
+    for _ in 0..5 {
+        peer.wait(Duration::from_secs(19));
+        assert!(peer.events().is_empty());
+        peer.sent_bytes(1);
+    }
+    peer.wait(Duration::from_secs(19));
+    assert!(peer.events().is_empty());
+    peer.wait(Duration::from_secs(1));
+    assert_eq!(peer.events(), ["closed Client 0x8d"]);
+    assert!(peer.client.poll_transmit().is_none());
+}
+
+#[test]
+fn the_longest_keep_alive_and_none_at_the_end_of_time() {
+    let mut peer = connected(u16::MAX);
+    peer.now = Instant::MAX;
+    assert_eq!(
+        peer.events(),
+        ["closed Client 0x8d"],
+        "PINGREQ is due, and its answer too"
+    );
+    let peer = connected(0);
+    assert_eq!(peer.client.poll_timeout(), None);
+}
+
+/// 5/MQTT-3.1.2-21, 5/MQTT-3.2.2-21
+#[test]
+fn the_servers_keep_alive_rules() {
+    for (asked, [a, b]) in [(10, [0, 0]), (0, [0, 7]), (10, [0xFF, 0xFF])] {
+        let mut peer = Peer::new(Version::V5);
+        let mut connect = options(Version::V5, true);
+        connect.keep_alive = asked;
+        peer.client.connect(peer.now, &connect).unwrap();
+        peer.sent();
+        peer.send_bytes(&[0x20, 6, 0, 0, 3, 0x13, a, b]);
+        assert_eq!(peer.events(), ["connected false"]);
+        let seconds = u16::from_be_bytes([a, b]);
+        let due = (seconds > 0).then(|| peer.now + Duration::from_secs(seconds.into()));
+        assert_eq!(peer.client.poll_timeout(), due);
+    }
 }

@@ -42,7 +42,7 @@ impl Broker {
                 // Its exchange goes on; this message is refused.
                 return self.owe(conn, ack(head.qos, id, ReasonCode::PACKET_IDENTIFIER_IN_USE));
             }
-            OnPublish::IdInUse => return self.violation(now, conn, &rules::ID_IN_USE),
+            OnPublish::IdInUse => return self.violation(now, conn, &rules::ID_IN_USE_BY_CLIENT),
         };
         if !link.incoming.has_room() {
             return self.violation(now, conn, &rules::RECEIVE_MAXIMUM_BY_CLIENT);
