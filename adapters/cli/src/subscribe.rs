@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io};
 
 use mqtt_proto::{ReasonCode, TopicName};
 use mqtt_session::{
-    Config, Token,
+    AckToken, Config, Token,
     client::{Ack, Acknowledge, OwnedEvent, OwnedMessage, OwnedOutcome},
     storage::HeapLimits,
 };
@@ -18,6 +18,8 @@ use crate::{
 
 /// The longest packet that is taken, if `-D CONNECT maximum-packet-size` says nothing else.
 const PACKET: u32 = 16 << 20;
+/// With so many bytes, what there is to print is printed.
+const BATCH: usize = 16 << 10;
 /// Messages that are under way at a time.
 const UNDER_WAY: u16 = 1000;
 
@@ -50,12 +52,28 @@ pub(crate) fn run(args: &Subscribe) -> Result<(), Failure> {
 struct Printer<'a> {
     args: &'a Subscribe,
     out: Stdout,
-    printed: u64,
+    /// Messages that were taken to be printed.
+    taken: u64,
+    batch: Batch,
     /// SUBSCRIBE, as long as it is not answered.
     subscribing: Option<Token>,
     unsubscribing: Option<Token>,
-    /// What happened while a message was printed.
+    /// What happened while messages were printed.
     waiting: VecDeque<Result<OwnedEvent, Failure>>,
+}
+
+/// Messages that are printed with one write.
+#[derive(Default)]
+struct Batch {
+    text: Vec<u8>,
+    /// Those of QoS 1 and 2, of messages that are not shown as well.
+    acks: Vec<AckToken>,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.acks.is_empty()
+    }
 }
 
 /// Whether there is anything left to do.
@@ -70,7 +88,8 @@ impl<'a> Printer<'a> {
         Self {
             args,
             out: tokio::io::stdout(),
-            printed: 0,
+            taken: 0,
+            batch: Batch::default(),
             subscribing: None,
             unsubscribing: None,
             waiting: VecDeque::new(),
@@ -82,13 +101,27 @@ impl<'a> Printer<'a> {
         self.ask(connection)?;
         loop {
             let event = match self.waiting.pop_front() {
-                Some(event) => event?,
-                None => connection.next().await?,
+                Some(event) => event,
+                None if self.batch.is_empty() => connection.next().await,
+                // What is there already is printed with it; nothing that came waits for what did not.
+                None => match at_hand(connection).await {
+                    Some(event) => event,
+                    None => {
+                        if self.print(connection).await? == Next::End {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                },
             };
             let next = match event {
-                OwnedEvent::Message(message) => self.take(connection, message).await?,
-                OwnedEvent::Completed { token, outcome } => self.answered(token, outcome)?,
-                _ => Next::GoOn,
+                Ok(OwnedEvent::Message(message)) => self.take(connection, message).await?,
+                Ok(OwnedEvent::Completed { token, outcome }) => self.answered(token, outcome)?,
+                Ok(_) => Next::GoOn,
+                Err(failure) => {
+                    self.print(connection).await?;
+                    return Err(failure);
+                }
             };
             if next == Next::End {
                 return Ok(());
@@ -164,48 +197,45 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Prints a message, and acknowledges it then.
+    /// Puts a message with those to be printed.
     async fn take(
         &mut self,
         connection: &mut Connection<'_>,
         message: OwnedMessage,
     ) -> Result<Next, Failure> {
+        let args = self.args;
         let topic = TopicName::new(&message.topic).unwrap_or(TopicName::EMPTY);
-        let mut next = Next::GoOn;
-        if self.args.shows(topic, message.retain) {
-            match self.print(connection, &message).await {
-                Ok(()) => {}
-                // Whoever read it has had enough; the message stays with the server.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Next::End),
-                Err(error) => return Err(Failure::new(format!("cannot write to stdout: {error}"))),
+        if args.shows(topic, message.retain) {
+            if args.verbose {
+                self.batch.text.extend_from_slice(message.topic.as_bytes());
+                self.batch.text.push(b' ');
             }
-            self.printed += 1;
-            if self.args.count.is_some_and(|count| self.printed >= count.get()) {
-                next = Next::End;
+            self.batch.text.extend_from_slice(&message.payload);
+            if args.newline {
+                self.batch.text.push(b'\n');
             }
+            self.taken += 1;
         }
-        if let Some(ack) = message.ack {
-            // What is refused is stale: the connection is gone, which the next event says.
-            let _ = connection.client.acknowledge(ack, &Ack::SUCCESS);
+        self.batch.acks.extend(message.ack);
+        if args.count.is_some_and(|count| self.taken >= count.get()) {
+            self.print(connection).await?;
+            return Ok(Next::End);
         }
-        Ok(next)
+        if self.batch.text.len() >= BATCH {
+            return self.print(connection).await;
+        }
+        Ok(Next::GoOn)
     }
 
-    /// Prints a message. If that takes long, because nobody reads, the connection is kept alive meanwhile, and nothing is
-    /// read from it.
-    async fn print(&mut self, connection: &mut Connection<'_>, message: &OwnedMessage) -> io::Result<()> {
-        let mut line = Vec::with_capacity(message.topic.len() + message.payload.len() + 2);
-        if self.args.verbose {
-            line.extend_from_slice(message.topic.as_bytes());
-            line.push(b' ');
-        }
-        line.extend_from_slice(&message.payload);
-        if self.args.newline {
-            line.push(b'\n');
-        }
+    /// Prints what was taken, and acknowledges it then. It is the end if nobody reads any more.
+    ///
+    /// If it takes long, because somebody reads slowly, the connection is kept alive meanwhile, and nothing is read from
+    /// it.
+    async fn print(&mut self, connection: &mut Connection<'_>) -> Result<Next, Failure> {
         let Self { out, waiting, .. } = self;
+        let batch = core::mem::take(&mut self.batch);
         let mut written = core::pin::pin!(async {
-            out.write_all(&line).await?;
+            out.write_all(&batch.text).await?;
             out.flush().await
         });
         let mut lost = false;
@@ -221,6 +251,25 @@ impl<'a> Printer<'a> {
             }
         };
         connection.client.set_reading(true);
-        result
+        match result {
+            Ok(()) => {}
+            // Whoever read it has had enough; the messages stay with the server.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Next::End),
+            Err(error) => return Err(Failure::new(format!("cannot write to stdout: {error}"))),
+        }
+        for ack in batch.acks {
+            // What is refused is stale: the connection is gone, which the next event says.
+            let _ = connection.client.acknowledge(ack, &Ack::SUCCESS);
+        }
+        Ok(Next::GoOn)
+    }
+}
+
+/// The next event, if there is one without waiting.
+async fn at_hand(connection: &mut Connection<'_>) -> Option<Result<OwnedEvent, Failure>> {
+    tokio::select! {
+        biased;
+        event = connection.next() => Some(event),
+        () = core::future::ready(()) => None,
     }
 }

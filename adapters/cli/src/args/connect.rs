@@ -207,11 +207,10 @@ impl Connect {
         let mut properties = self.own_properties()?;
         // What the machine says by itself: see `receive_maximum` and `maximum_packet_size`.
         properties.retain(|p| !matches!(p, Property::ReceiveMaximum(_) | Property::MaximumPacketSize(_)));
-        if let Some(seconds) = self.session_expiry
-            && !properties
-                .iter()
-                .any(|p| matches!(p, Property::SessionExpiryInterval(_)))
-        {
+        let given = properties
+            .iter()
+            .any(|p| matches!(p, Property::SessionExpiryInterval(_)));
+        if let Some(seconds) = self.session_expiry.filter(|_| !given) {
             properties.insert(0, Property::SessionExpiryInterval(seconds));
         }
         let will_properties = self.properties.at(PropertyPlace::Will)?;

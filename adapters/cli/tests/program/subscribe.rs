@@ -26,18 +26,10 @@ fn retained_messages_are_kept_cleared_and_left_out_on_demand() {
         assert_eq!(fresh.status(), 0);
         broker.publish(&["-V", version, "-t", "kept", "-n", "-r", "-q", "1"]);
     }
-    let output = run(&[
-        "sub",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        &broker.port(),
-        "-t",
-        "kept",
-        "-W",
-        "0.2",
-    ]);
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(27), 0));
+    let mut sub = Process::subscriber(&broker, &["-t", "kept", "-C", "1"]);
+    broker.publish(&["-t", "kept", "-m", "the first"]);
+    assert_eq!(sub.out.drain(), ["the first"]);
+    assert_eq!(sub.status(), 0);
 }
 
 #[test]
@@ -83,14 +75,11 @@ fn a_kept_session_collects_messages_for_the_next_process() {
         // Clean start ends the session.
         broker.subscribe(&["-V", version, "-i", version, "-t", "none", "-E"]);
         broker.publish(&["-t", "away/x", "-q", "1", "-m", "3"]);
-        let port = broker.port();
-        let args = ["sub", "-h", "127.0.0.1", "-p", &port, "-t", "none", "-W", "0.2"];
-        let output = run(&[&args[..], &session].concat());
-        assert_eq!(
-            (output.status.code(), output.stdout.len()),
-            (Some(27), 0),
-            "{version}"
-        );
+        let args = ["-t", "fresh", "-C", "1"];
+        let mut fresh = Process::subscriber(&broker, &[&session[..], &args].concat());
+        broker.publish(&["-t", "fresh", "-m", "4", "-q", "1"]);
+        assert_eq!(fresh.out.drain(), ["4"], "{version}");
+        assert_eq!(fresh.status(), 0);
     }
 }
 
