@@ -89,7 +89,7 @@ enum Subcommands {
     /// Publish messages
     ///
     /// Waits until all are acknowledged, or at QoS 0 written. Exit status: 0 if all were; a refusal's number on the wire;
-    /// 27 if -W ran out; 1 for anything else.
+    /// 27 if -W ran out; 130 after an interrupt; 1 for anything else.
     Pub(publish::PublishArgs),
     /// Subscribe, and print what comes
     ///
