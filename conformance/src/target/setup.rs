@@ -32,7 +32,7 @@ pub const FEATURES: &[&str] = &[
 ];
 
 /// What our own machines cannot do yet.
-pub const OURS_LACKS: &[&str] = &["enhanced-authentication", "topic-alias"];
+pub const OURS_LACKS: &[&str] = &["enhanced-authentication", "topic-alias-to-client"];
 
 /// Why this target cannot be asked: it lacks something that the trace requires.
 pub(super) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
