@@ -1,4 +1,5 @@
-//! The program, as people run it: processes over loopback.
+//! The program, as people run it: processes over loopback. On Unix, for its signals and the texts of its errors.
+#![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "readers of pipes wait")]
 
 mod bad_input;
