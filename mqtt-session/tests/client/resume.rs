@@ -181,3 +181,40 @@ fn a_message_too_large_for_the_resumed_server_is_aborted_and_its_id_retired() {
         "a late answer to the retired id is nobody's"
     );
 }
+
+/// 5/MQTT-4.9.0-1, 5/MQTT-4.9.0-2: the quota is that of the new connection, and what is sent again uses it up as well.
+#[test]
+fn what_is_sent_again_counts_against_the_window_of_the_new_connection() {
+    let mut peer = Peer::connected(Version::V5);
+    for (qos, payload) in [
+        (QoS::AtLeastOnce, "a"),
+        (QoS::ExactlyOnce, "b"),
+        (QoS::AtLeastOnce, "c"),
+        (QoS::AtLeastOnce, "d"),
+    ] {
+        peer.publish(qos, payload);
+    }
+    peer.sent();
+    peer.pubrec(2);
+    peer.events();
+    assert_eq!(peer.sent(), ["PUBREL #2"]);
+    peer.cut();
+    peer.events();
+    peer.client
+        .connect(peer.now, &crate::peer::options(Version::V5, false))
+        .unwrap();
+    peer.sent();
+    peer.send_bytes(&[0x20, 6, 1, 0, 3, 0x21, 0, 2]);
+    assert_eq!(peer.events(), ["connected true"]);
+    assert_eq!(peer.sent(), ["PUBREL #2", "PUBLISH #1 dup a"]);
+    peer.puback(1);
+    peer.events();
+    assert_eq!(peer.sent(), ["PUBLISH #3 dup c"]);
+    peer.pubcomp(2);
+    peer.events();
+    assert_eq!(peer.sent(), ["PUBLISH #4 dup d"]);
+    peer.puback(3);
+    peer.puback(4);
+    assert_eq!(peer.events().len(), 2);
+    assert!(peer.client.is_idle());
+}
