@@ -5,7 +5,7 @@ use mqtt_proto::{
     packet::{Ack, SubAck, UnsubAck},
 };
 
-use super::{Client, Event, Outcome, Slots, arrivals::Answerless, input::Step};
+use super::{Client, Event, Outcome, Slots, input::Step, owed::Answerless};
 use crate::{
     flow::{Answer, OnAnswer, Outgoing, Violation, rules},
     storage::{Kind, NONE, Stage, Storage},

@@ -5,7 +5,11 @@ use mqtt_proto::{
     packet::{self, Publish},
 };
 
-use super::{Acknowledge, Client, Event, Message, input::Step};
+use super::{
+    Acknowledge, Client, Event, Message,
+    input::Step,
+    owed::{Answerless, Owed},
+};
 use crate::{
     AckToken, Instant, NotTaken, Refused, Unsupported,
     flow::{Answer, Incoming, OnPubRel, OnPublish, Violation, rules},
@@ -70,55 +74,6 @@ impl Arrivals {
     pub(super) fn is_used<S: Storage>(&self, storage: &S, index: u16) -> bool {
         let arrival = storage.arrival(index);
         arrival.id.is_some() || arrival.answer.is_some()
-    }
-}
-
-/// A bounded ring of answers to packets that have no message here.
-#[derive(Clone, Debug)]
-pub(super) struct Owed {
-    ring: [Option<(Answerless, PacketId)>; 4],
-}
-
-/// An answer to a packet that has no message here.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answerless {
-    /// PUBREC for a message that was answered before.
-    ReceivedBefore,
-    /// PUBREL for a PUBREC that belongs to nothing.
-    ReleaseUnknown,
-    /// PUBCOMP for a PUBREL that belongs to nothing.
-    CompleteUnknown,
-    /// PUBACK for a message whose id is in use.
-    QoS1IdInUse,
-    /// PUBREC for a message whose id is in use.
-    QoS2IdInUse,
-}
-
-impl Owed {
-    const EMPTY: Self = Self { ring: [None; 4] };
-
-    pub(super) const fn is_full(&self) -> bool {
-        self.ring[3].is_some()
-    }
-
-    pub(super) const fn first(&self) -> Option<(Answerless, PacketId)> {
-        self.ring[0]
-    }
-
-    pub(super) fn pop(&mut self) {
-        self.ring[0] = None;
-        self.ring.rotate_left(1);
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::EMPTY;
-    }
-
-    /// There is room: no packet is taken while the ring is full.
-    pub(super) fn push(&mut self, answer: Answerless, id: PacketId) {
-        if let Some(place) = self.ring.iter_mut().find(|place| place.is_none()) {
-            *place = Some((answer, id));
-        }
     }
 }
 

@@ -20,19 +20,23 @@
 //! | `arrivals` | PUBLISH and PUBREL in, acknowledging |
 //! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
 //! | `publish`, `requests` | commands |
-//! | `output` | which packet comes next, and what its being written means |
+//! | `owed` | answers to packets that have no message here |
+//! | `choose` | which packet comes next |
+//! | `output` | bytes out, and what their being written means |
 //! | `shutdown` | ending when everything is done |
 //! | `timing` | deadlines |
 //! | `owned` | events with bytes of their own |
 
 mod answers;
 mod arrivals;
+mod choose;
 mod config;
 mod connect;
 mod event;
 mod input;
 mod link;
 mod output;
+mod owed;
 #[cfg(feature = "bytes")]
 mod owned;
 mod publish;
