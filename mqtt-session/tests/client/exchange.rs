@@ -241,3 +241,29 @@ fn a_pubcomp_that_knows_nothing_of_the_message_ends_it_well() {
     });
     assert_eq!(seen, (token, ReasonCode::SUCCESS));
 }
+
+/// 5/MQTT-4.6.0-4, 5/MQTT-4.3.3-4
+#[test]
+fn pubrels_leave_in_the_order_of_the_pubrecs() {
+    for version in Version::ALL {
+        let mut peer = Peer::connected(version);
+        let tokens: Vec<u32> = (0..3).map(|_| peer.publish(QoS::ExactlyOnce, "x")).collect();
+        assert_eq!(peer.sent().len(), 3);
+        for n in [2, 1] {
+            peer.pubrec(n);
+        }
+        assert!(peer.events().is_empty());
+        // The first one is chosen when the others come, and one comes again.
+        assert!(peer.client.poll_transmit().is_some());
+        for n in [3, 2] {
+            peer.pubrec(n);
+        }
+        assert!(peer.events().is_empty());
+        assert_eq!(peer.sent(), ["PUBREL #1", "PUBREL #3", "PUBREL #2"]);
+        for (n, token) in [(3, tokens[2]), (2, tokens[1]), (1, tokens[0])] {
+            peer.pubcomp(n);
+            assert_eq!(peer.events(), [format!("acknowledged {token}")]);
+        }
+        assert!(peer.client.is_idle());
+    }
+}
