@@ -1,7 +1,7 @@
 //! CONNECT, CONNACK and DISCONNECT; sessions that are resumed or lost.
 
 use mqtt_proto::{
-    Packet, PacketType, Properties, Property, QoS, ReasonCode, Version,
+    Packet, PacketType, Properties, QoS, ReasonCode, Version,
     packet::{ConnAck, Disconnect},
     property::PropertyPlace,
 };
@@ -21,7 +21,8 @@ impl<S: Storage> Client<S> {
     /// Opens a connection on a transport that is ready: CONNECT is the next packet to be sent (`5/MQTT-3.1.0-1`).
     ///
     /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
-    /// have one of the two, or an Authentication Method, or a Topic Alias Maximum above 0, are refused.
+    /// have one of the two, or an Authentication Method, or a Topic Alias Maximum above 0, are refused. (Decoded options
+    /// are taken if they have both and promise no more than there is.)
     ///
     /// # Errors
     /// [`Refused::AlreadyConnected`] until [`handle_disconnect`](Self::handle_disconnect) was called for the last
@@ -343,28 +344,39 @@ impl<S: Storage> Client<S> {
 
 /// The two properties that the machine decides, encoded: they go before the caller's.
 struct OwnProperties {
+    receive_maximum: u16,
+    packet_size: u32,
     bytes: [u8; 8],
 }
 
 impl OwnProperties {
     fn new(receive_maximum: u16, packet_size: u32) -> Self {
-        let [a, b] = receive_maximum.max(1).to_be_bytes();
-        let [c, d, e, f] = packet_size.max(2).to_be_bytes();
+        let packet_size = packet_size.max(1);
+        let [a, b] = receive_maximum.to_be_bytes();
+        let [c, d, e, f] = packet_size.to_be_bytes();
         Self {
+            receive_maximum,
+            packet_size,
             bytes: [0x21, a, b, 0x27, c, d, e, f],
         }
     }
 
     fn before<'x>(&'x self, caller: Properties<'x>) -> Result<Properties<'x>, Refused> {
         let place = PropertyPlace::Packet(PacketType::Connect);
-        // What the caller gives is a list; decoded properties of another CONNECT already have what is added here.
-        let Ok(own) = Properties::from_wire(place, &self.bytes) else {
-            return Ok(caller);
-        };
-        match caller.list() {
-            Some(list) => Ok(own.with(list)),
-            None if caller.iter().any(|p| matches!(p, Property::ReceiveMaximum(_))) => Ok(caller),
-            None => Err(Refused::Unsupported(Unsupported::Properties)),
+        if let (Some(list), Ok(own)) = (caller.list(), Properties::from_wire(place, &self.bytes)) {
+            return Ok(own.with(list));
+        }
+        // Nothing can be added to decoded properties, as of another CONNECT: they must promise no more than there is.
+        let received = caller
+            .receive_maximum()
+            .is_some_and(|n| n <= self.receive_maximum);
+        let sized = caller
+            .maximum_packet_size()
+            .is_some_and(|n| n <= self.packet_size);
+        if received && sized {
+            Ok(caller)
+        } else {
+            Err(Refused::Unsupported(Unsupported::Properties))
         }
     }
 }

@@ -170,3 +170,46 @@ fn a_payload_that_no_packet_can_hold_is_too_large() {
     peer.client.handle_written(peer.now, usize::MAX);
     assert!(peer.client.poll_transmit().is_none());
 }
+
+/// 5/MQTT-3.4.2-2, 5/MQTT-3.5.2-2: properties go out if they fit, and leave no trace in a storage that is small.
+#[test]
+fn answers_with_properties_give_their_slot_back() {
+    let mut config = Config::DEFAULT;
+    config.acknowledge = mqtt_session::client::Acknowledge::Manual;
+    let mut peer = Peer::with(Version::V5, config, Fixed::<1, 256>::new());
+    peer.connect(false, false);
+    let list = [Property::ReasonString("done")];
+    let answer = mqtt_session::client::Ack {
+        properties: Properties::new(&list),
+        ..mqtt_session::client::Ack::SUCCESS
+    };
+    for n in 1..9 {
+        let qos = if n % 2 == 0 {
+            QoS::ExactlyOnce
+        } else {
+            QoS::AtLeastOnce
+        };
+        peer.send_publish(qos, Some(n), false, b"x");
+        let ack = peer.next(|event| match event {
+            Some(mqtt_session::Event::Message(m)) => m.ack,
+            _ => None,
+        });
+        peer.client.acknowledge(peer.now, ack.unwrap(), &answer).unwrap();
+        let written = peer.client.poll_transmit().unwrap().len();
+        assert_eq!(written, 2 + 2 + 1 + 1 + 3 + 4, "with its Reason String");
+        match n {
+            // A link that is lost with an answer frees it too.
+            7 => {
+                peer.cut();
+                peer.events();
+                peer.connect(false, true);
+            }
+            _ => assert_eq!(peer.sent().len(), 1),
+        }
+        if qos == QoS::ExactlyOnce {
+            peer.send(&Packet::PubRel(Ack::new(id(n), ReasonCode::SUCCESS)));
+            assert!(peer.events().is_empty());
+            assert_eq!(peer.sent(), [format!("PUBCOMP #{n}")]);
+        }
+    }
+}

@@ -193,3 +193,26 @@ fn a_session_of_a_connection_only_is_over_with_it() {
     peer.send(&mqtt_proto::Packet::PubAck(Ack::new(id(1), ReasonCode::SUCCESS)));
     assert!(peer.events().is_empty());
 }
+
+/// What is promised to the server must be there: 5/MQTT-3.1.2-24, 5/MQTT-3.3.4-9.
+#[test]
+fn decoded_options_must_not_promise_more_than_there_is() {
+    let unsupported = Err(Refused::Unsupported(Unsupported::Properties));
+    for (maximum, size, taken) in [(2, 100, Ok(())), (3, 100, unsupported), (2, 65_537, unsupported)] {
+        let list = [
+            Property::ReceiveMaximum(maximum),
+            Property::MaximumPacketSize(size),
+        ];
+        let mut connect = options(Version::V5, true);
+        connect.properties = Properties::new(&list);
+        let packet = mqtt_proto::Packet::Connect(connect);
+        let mut bytes = [0; 64];
+        let wire = packet.encode(Version::V5, &mut bytes).unwrap();
+        let decoded = mqtt_proto::Packet::decode(Version::V5, mqtt_proto::Sender::Client, wire).unwrap();
+        let mqtt_proto::Packet::Connect(connect) = decoded else {
+            panic!("{decoded}")
+        };
+        let mut client = Client::new(Config::DEFAULT, Fixed::<2, 256>::new());
+        assert_eq!(client.connect(Instant::ZERO, &connect), taken);
+    }
+}

@@ -218,3 +218,46 @@ fn what_is_sent_again_counts_against_the_window_of_the_new_connection() {
     assert_eq!(peer.events().len(), 2);
     assert!(peer.client.is_idle());
 }
+
+/// A client of this storage with a message that was sent, and that the server of the next connection finds too large.
+fn with_a_retired_id<S: Storage>(storage: S) -> Peer<S> {
+    let mut peer = Peer::with(Version::V5, Config::DEFAULT, storage);
+    peer.connect(false, false);
+    peer.publish(QoS::AtLeastOnce, &"x".repeat(100));
+    assert_eq!(peer.sent().len(), 1);
+    peer.cut();
+    peer.events();
+    peer.client
+        .connect(peer.now, &crate::peer::options(Version::V5, false))
+        .unwrap();
+    peer.sent();
+    peer.send_bytes(&[0x20, 8, 1, 0, 5, 0x27, 0, 0, 0, 50]);
+    assert_eq!(peer.events(), ["connected true", "aborted 1 NoLongerAccepted"]);
+    peer
+}
+
+/// 5/MQTT-2.2.1-3: the server may still know the id, so that no other message may have it.
+#[test]
+fn a_retired_id_is_passed_over_when_all_others_have_been_used() {
+    let mut peer = with_a_retired_id(Heap::new());
+    for n in 2..=u16::MAX {
+        peer.publish(QoS::AtLeastOnce, "s");
+        assert_eq!(peer.sent(), [format!("PUBLISH #{n} s")]);
+        peer.puback(n);
+        assert_eq!(peer.events().len(), 1);
+    }
+    peer.publish(QoS::AtLeastOnce, "s");
+    assert_eq!(peer.sent(), ["PUBLISH #2 s"]);
+}
+
+#[test]
+fn a_retired_id_and_its_slot_are_free_when_the_session_has_ended() {
+    let mut peer = with_a_retired_id(Fixed::<1, 256>::new());
+    let message = mqtt_session::Publish::new(crate::peer::topic("t"), QoS::AtLeastOnce);
+    assert!(peer.client.publish(peer.now, &message, "s").is_err());
+    peer.cut();
+    peer.events();
+    peer.connect(false, false);
+    peer.publish(QoS::AtLeastOnce, "s");
+    assert_eq!(peer.sent().len(), 1);
+}
