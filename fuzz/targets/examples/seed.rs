@@ -1,0 +1,136 @@
+//! Writes seeds for the fuzzer from the traces of `conformance`: every packet and every stream of every trace, in each
+//! of its versions.
+//!
+//! `cargo run -p fuzz-targets --example seed [FOLDER]`, by default into `fuzz/corpus`. Then minimise: see `fuzz/README.md`.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use mqtt_conformance::{
+    fields::{Bindings, resolve},
+    run,
+    trace::{
+        Line, Step, Trace,
+        ast::{Direction, Item, Test, Wire},
+    },
+};
+use mqtt_proto::Version;
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = std::env::args_os()
+        .nth(1)
+        .map_or_else(|| root.join("fuzz/corpus"), PathBuf::from);
+    let mut written = 0;
+    for file in run::find(&[root.join("conformance/traces")])? {
+        let trace = Trace::read(&file).map_err(io::Error::other)?;
+        let name = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        for &version in &trace.head.versions {
+            written += seeds_of(&trace, &name, version, &folder)?;
+        }
+    }
+    println!("{written} seeds in {}", folder.display());
+    Ok(())
+}
+
+fn seeds_of(trace: &Trace, name: &str, version: Version, folder: &Path) -> io::Result<usize> {
+    let mut wires = Vec::new();
+    collect(&trace.lines, &mut wires);
+    let v = Version::ALL
+        .iter()
+        .position(|&other| other == version)
+        .unwrap_or(0) as u8;
+    let mut streams: BTreeMap<(String, bool), Vec<u8>> = BTreeMap::new();
+    let mut written = 0;
+    let mut save = |target: &str, what: &str, bytes: &[u8]| -> io::Result<()> {
+        let folder = folder.join(target);
+        fs::create_dir_all(&folder)?;
+        written += 1;
+        fs::write(folder.join(format!("{name}-{version}-{what}")), bytes)
+    };
+    for (number, wire) in wires.iter().enumerate() {
+        let Some(bytes) = bytes_of(&wire.item, version) else {
+            continue;
+        };
+        let to_client = wire.direction == Direction::ToClient;
+        let first = v + 3 * u8::from(to_client);
+        save("decode", &number.to_string(), &[&[first], &bytes[..]].concat())?;
+        save(
+            "round_trip",
+            &number.to_string(),
+            &[&[0, first], &bytes[..]].concat(),
+        )?;
+        streams
+            .entry((wire.conn.clone().unwrap_or_default(), to_client))
+            .or_default()
+            .extend(bytes);
+    }
+    for ((conn, to_client), stream) in &streams {
+        if *to_client {
+            for mode in [0, 8, 16, 32] {
+                save(
+                    "split",
+                    &format!("{conn}-{mode}"),
+                    &[&[v + mode * 3, 3, 1, 2, 5], &stream[..]].concat(),
+                )?;
+            }
+        }
+    }
+    let clients: Vec<&Vec<u8>> = streams
+        .iter()
+        .filter_map(|((_, to_client), stream)| (!to_client).then_some(stream))
+        .collect();
+    if trace.head.test == Test::Broker && !clients.is_empty() {
+        let mut script = vec![0];
+        for (conn, stream) in clients.iter().enumerate() {
+            for piece in stream.chunks(200) {
+                script.extend([conn as u8 % 3 * 16, piece.len() as u8]);
+                script.extend(piece);
+            }
+        }
+        save("broker", "all", &script)?;
+    }
+    Ok(written)
+}
+
+fn collect<'t>(lines: &'t [Line], into: &mut Vec<&'t Wire>) {
+    for line in lines {
+        match &line.step {
+            Step::Wire(wire) => into.push(wire),
+            Step::AnyOrder(lines) => collect(lines, into),
+            Step::Either(branches) => branches.iter().for_each(|lines| collect(lines, into)),
+            _ => {}
+        }
+    }
+}
+
+/// What a line says to send, or expects and leaves nothing open of; where it leaves something open, the rest of it.
+fn bytes_of(item: &Item, version: Version) -> Option<Vec<u8>> {
+    match item {
+        Item::Hex(bytes) => Some(bytes.clone()),
+        Item::Close => None,
+        Item::Packet(pattern) => {
+            if let Some(bytes) = &pattern.bytes {
+                return Some(bytes.clone());
+            }
+            let mut pattern = pattern.clone();
+            pattern.open = false;
+            pattern.absent.clear();
+            let fields = resolve(&pattern, version, &Bindings::new()).ok()?;
+            fields
+                .with_packet(version, |packet| {
+                    let mut out = vec![0; packet.encoded_len(version).ok()?];
+                    packet.encode(version, &mut out).ok()?;
+                    Some(out)
+                })
+                .ok()?
+        }
+    }
+}
