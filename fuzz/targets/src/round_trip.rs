@@ -5,7 +5,11 @@
 
 use mqtt_proto::{AnyPacket, Packet, Sender, Version};
 
-use crate::{choices::Choices, decode::{SENDERS, each_frame}, drafts, encoded, version};
+use crate::{
+    choices::Choices,
+    decode::{SENDERS, each_frame},
+    drafts, encoded, version,
+};
 
 /// Encodes what decodes, and decodes what encodes.
 ///
@@ -17,7 +21,10 @@ pub fn run(data: &[u8]) {
         0 => each_frame(choices.rest(), |version, from, frame| {
             if let Ok(packet) = Packet::decode(version, from, frame) {
                 let bytes = encoded(&packet, version).expect("what decodes can be encoded");
-                assert!(bytes.len() <= frame.len(), "what is written is as short as can be");
+                assert!(
+                    bytes.len() <= frame.len(),
+                    "what is written is as short as can be"
+                );
                 encodes_as(&packet, version, from, &bytes);
             }
         }),

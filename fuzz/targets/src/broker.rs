@@ -1,4 +1,0 @@
-//! To come.
-
-/// Nothing yet.
-pub fn run(_: &[u8]) {}
