@@ -18,7 +18,19 @@ pub mod drafts;
 pub mod round_trip;
 pub mod split;
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use mqtt_proto::{Frame, Packet, Sender, Version, frame_len};
+
+/// Whether the targets say on standard error what they do: for looking into a finding.
+pub static SHOW: AtomicBool = AtomicBool::new(false);
+
+/// Says what happens, if that is wanted.
+pub(crate) fn show(what: impl FnOnce() -> String) {
+    if SHOW.load(Ordering::Relaxed) {
+        eprintln!("{}", what());
+    }
+}
 
 /// A version from a byte.
 pub(crate) fn version(byte: u8) -> Version {

@@ -40,6 +40,24 @@ fn malformed_bytes_end_the_connection_with_their_code_5_mqtt_4_13_1_1() {
     }
 }
 
+/// Unknown protocol level, unknown protocol name, reserved flag: as a first packet each has its own answer.
+#[test]
+fn a_second_connect_is_a_protocol_error_whatever_stands_in_it_5_mqtt_3_1_0_2_3_1_1_mqtt_3_1_0_2() {
+    let wrong: [&[u8]; 3] = [
+        b"\x10\x0e\x00\x04MQTT\x09\x02\x00\x00\x00\x00\x01a",
+        b"\x10\x0e\x00\x04MQTX\x05\x02\x00\x00\x00\x00\x01a",
+        b"\x10\x0e\x00\x04MQTT\x05\x03\x00\x00\x00\x00\x01a",
+    ];
+    for version in [V311, V5] {
+        for bytes in wrong {
+            let mut net = Net::new();
+            let end = net.client(version, "a");
+            net.raw(end, bytes);
+            assert_eq!(net.recv(end), told(version, "0x82"), "{bytes:02x?}");
+        }
+    }
+}
+
 #[test]
 fn what_came_before_malformed_bytes_counts_and_is_answered() {
     let mut net = Net::new();

@@ -11,7 +11,7 @@ use core::time::Duration;
 use mqtt_proto::{QoS, Version};
 use mqtt_session::server::{DropPolicy, ServerConfig};
 
-use crate::{choices::Choices, drafts, encoded, version};
+use crate::{choices::Choices, drafts, encoded, show, version};
 use net::Net;
 
 /// What the low half of a byte makes happen, on the connection of the high half; parameters follow.
@@ -122,7 +122,9 @@ fn config(how: u8) -> ServerConfig {
 fn step(net: &mut Net, choices: &mut Choices<'_>) {
     let byte = choices.byte();
     let at = usize::from(byte >> 4) % net::PLACES;
-    match OPS[usize::from(byte & 15)] {
+    let op = OPS[usize::from(byte & 15)];
+    show(|| format!("{op:?} on {at}"));
+    match op {
         Op::Raw => net.client_sends(at, choices.bytes()),
         Op::Connect => {
             let how = choices.byte();

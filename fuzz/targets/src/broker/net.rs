@@ -48,8 +48,8 @@ pub(super) struct Net {
     config: ServerConfig,
     now: Instant,
     places: [Option<Place>; PLACES],
-    /// Every filter that a client ever asked for, by its id.
-    filters: BTreeMap<String, BTreeSet<String>>,
+    /// Every filter that a client ever asked for, by its id, with the version it spoke then.
+    filters: BTreeMap<String, BTreeSet<(String, Version)>>,
     /// How often each connection was told to be over.
     over: BTreeMap<ConnId, u32>,
     opened: u64,
@@ -282,9 +282,9 @@ impl Net {
                 return;
             }
             let bytes: Vec<u8> = place.pipe.drain(..consumed).collect();
-            place.wire.read_by_server(&bytes, |client_id, filter| {
+            place.wire.read_by_server(&bytes, |client_id, version, filter| {
                 let all = filters.entry(client_id.to_owned()).or_default();
-                all.insert(filter.as_str().to_owned());
+                all.insert((filter.as_str().to_owned(), version));
             });
         }
     }
@@ -326,9 +326,11 @@ impl Net {
         if let Some(place) = &mut self.places[at] {
             place.wire.written_by_server(bytes, |client_id, topic, version| {
                 let topic = TopicName::new(topic).expect("a topic that was decoded");
-                filters
-                    .get(client_id)
-                    .is_some_and(|all| all.iter().any(|filter| matches(filter, topic, version)))
+                // `$` is like any other letter in 3.1, and `$share` in 3.x; a session may go from version to version.
+                filters.get(client_id).is_some_and(|all| {
+                    all.iter()
+                        .any(|(filter, then)| [*then, version].iter().any(|&v| matches(filter, topic, v)))
+                })
             });
         }
     }

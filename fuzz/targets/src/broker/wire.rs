@@ -7,7 +7,7 @@ use mqtt_proto::{
     packet::Ack,
 };
 
-use crate::take_packets;
+use crate::{show, take_packets};
 
 /// What was seen on one connection.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Wire {
     pub(super) fn read_by_server(
         &mut self,
         mut bytes: &[u8],
-        mut subscribed: impl FnMut(&str, TopicFilter<'_>),
+        mut subscribed: impl FnMut(&str, Version, TopicFilter<'_>),
     ) {
         while !self.broken && !self.left && !bytes.is_empty() {
             let Ok(Frame::Len(len)) = frame_len(bytes, u32::MAX) else {
@@ -78,7 +78,12 @@ impl Wire {
         }
     }
 
-    fn client_said(&mut self, packet: &Packet<'_>, subscribed: &mut impl FnMut(&str, TopicFilter<'_>)) {
+    fn client_said(
+        &mut self,
+        packet: &Packet<'_>,
+        subscribed: &mut impl FnMut(&str, Version, TopicFilter<'_>),
+    ) {
+        show(|| format!("{:?} -> {packet}", self.client_id));
         if self.version.is_none() != matches!(packet, Packet::Connect(_)) {
             self.broken = true;
             return;
@@ -108,8 +113,9 @@ impl Wire {
                 self.in_flight.remove(&ack.packet_id);
             }
             Packet::Subscribe(subscribe) => {
+                let version = self.version.unwrap_or(Version::V5);
                 for subscription in subscribe.filters.iter() {
-                    subscribed(&self.client_id, subscription.filter);
+                    subscribed(&self.client_id, version, subscription.filter);
                 }
                 let row = (PacketType::SubAck, subscribe.packet_id, subscribe.filters.len());
                 self.owed.push(row);
@@ -164,6 +170,7 @@ impl Wire {
         version: Version,
         is_subscribed: &impl Fn(&str, &str, Version) -> bool,
     ) {
+        show(|| format!("{:?} <- {packet}", self.client_id));
         let first = packet.packet_type() == PacketType::ConnAck;
         assert_ne!(
             self.connack, first,

@@ -16,7 +16,7 @@ use mqtt_session::{
     storage::{Fixed, Heap, HeapLimits, Storage},
 };
 
-use crate::{choices::Choices, drafts, encoded, version};
+use crate::{choices::Choices, drafts, encoded, show, version};
 use world::World;
 
 /// What one byte makes happen; its parameters follow.
@@ -126,6 +126,7 @@ fn play<S: Storage>(mut world: World<S>, mut choices: Choices<'_>) {
 
 fn step<S: Storage>(world: &mut World<S>, choices: &mut Choices<'_>) {
     let op = choices.one(&OPS);
+    show(|| format!("{op:?}"));
     match op {
         Op::Connect => {
             let how = choices.byte();

@@ -15,7 +15,7 @@ use mqtt_session::{
 };
 
 use super::{LAST, server::Server};
-use crate::{encoded, take_packets};
+use crate::{encoded, show, take_packets};
 
 pub(super) struct World<S: Storage> {
     client: Client<S>,
@@ -290,6 +290,7 @@ impl<S: Storage> World<S> {
         }
         let link = link.as_mut().expect("nothing is written without a connection");
         take_packets(wire, link.version, Sender::Client, |packet| {
+            show(|| format!("-> {packet}"));
             let is_connect = packet.packet_type() == PacketType::Connect;
             assert_ne!(
                 link.begun, is_connect,
@@ -441,6 +442,9 @@ impl<S: Storage> World<S> {
                 link.read(packet, told)
             });
         }
+        if let Some(event) = &handled.event {
+            show(|| format!("   {event:?}"));
+        }
         match handled.event {
             None => {}
             Some(Event::Connected(connected)) => {
@@ -541,6 +545,7 @@ impl<S: Storage> World<S> {
 impl Link {
     /// The client has taken this packet.
     fn read(&mut self, packet: &Packet<'_>, told: &mut BTreeSet<PacketId>) {
+        show(|| format!("<- {packet}"));
         match packet {
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
                 self.in_flight.remove(&ack.packet_id);

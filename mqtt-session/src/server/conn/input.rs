@@ -61,10 +61,19 @@ impl ServerConn {
             let packet = match Packet::decode(self.version, Sender::Client, frame) {
                 Ok(packet) => packet,
                 Err(error) => {
+                    // 5/MQTT-3.1.0-2, 3.1.1/MQTT-3.1.0-2: whatever stands in it; the codes that refuse a CONNECT have no
+                    // place in a DISCONNECT.
+                    let again =
+                        self.phase != Phase::Fresh && error.packet_type() == Some(PacketType::Connect);
                     self.recognise(frame);
+                    let request = if again {
+                        Request::Violation(rules::SECOND_CONNECT.broken(self.version))
+                    } else {
+                        self.malformed(error)
+                    };
                     return Heard {
                         consumed: rx.len(),
-                        request: Some(self.malformed(error)),
+                        request: Some(request),
                     };
                 }
             };
