@@ -85,6 +85,8 @@ struct Place {
     /// No later than its deadline: what is heard of a client does not move it each time.
     armed: Armed,
     listed: bool,
+    /// It was asked to wait until answers to its pings are written.
+    stalled: bool,
 }
 
 impl Server {
@@ -120,6 +122,7 @@ impl Server {
                 generation: id.generation,
                 armed: Armed::default(),
                 listed: false,
+                stalled: false,
             });
         }
         self.arm(id);
@@ -150,6 +153,7 @@ impl Server {
             place.listed = true;
             self.ready.push_back(c);
         }
+        place.stalled = !place.conn.wants_input();
         self.arm(c);
         consumed
     }
@@ -177,7 +181,7 @@ impl Server {
         if let Some(place) = place(&mut self.places, c) {
             place.conn.handle_written(n);
         }
-        self.arm(c);
+        self.written(c);
     }
 
     /// Copies as many packets as there are, and fit, to `out`: many small ones for one write. They count as written.
@@ -194,8 +198,19 @@ impl Server {
             taken += conn.write_reply(now, reply, out.get_mut(taken..).unwrap_or_default());
             taken += conn.take_transmit(out.get_mut(taken..).unwrap_or_default());
         }
-        self.arm(c);
+        self.written(c);
         taken
+    }
+
+    /// What is written may have made room for what is to be read.
+    fn written(&mut self, c: ConnId) {
+        if let Some(place) = place(&mut self.places, c) {
+            if place.stalled && place.conn.wants_input() {
+                place.stalled = false;
+                self.make_ready(c);
+            }
+        }
+        self.arm(c);
     }
 
     /// Everything was written and nothing will be read: close the transport, then call

@@ -197,3 +197,30 @@ fn the_driver_says_when_a_connection_is_to_be_closed_after_its_last_bytes() {
     assert_eq!(driver.flush(now, c, take(&mut taken, &mut room)), Flushed::Dead);
     assert_eq!(decode(V5, &taken)[1], "DISCONNECT code=0x81");
 }
+
+#[test]
+fn a_client_that_was_not_read_until_its_pings_were_answered_is_ready_when_it_may_be_read_again() {
+    let flood = encode(V311, Packet::PingReq).repeat(70);
+    for gathered in [true, false] {
+        let mut net = Net::new();
+        let end = net.client(V311, "a");
+        while net.server.poll_ready().is_some() {}
+        let consumed = net.server.handle_input(net.now, end.id, &flood);
+        assert!(consumed < flood.len() && !net.server.wants_input(end.id));
+        assert_eq!(
+            net.server.poll_ready(),
+            Some(end.id),
+            "there is something to write"
+        );
+        if gathered {
+            net.server.take_transmit(net.now, end.id, &mut [0; 1024]);
+        } else {
+            while let Some(transmit) = net.server.poll_transmit(net.now, end.id) {
+                let n = transmit.len();
+                net.server.handle_written(net.now, end.id, n);
+            }
+        }
+        assert!(net.server.wants_input(end.id));
+        assert_eq!(net.server.poll_ready(), Some(end.id), "it may be read again");
+    }
+}
