@@ -1,4 +1,4 @@
-use mqtt_proto::{Packet, packet::SubscriptionOptions};
+use mqtt_proto::{Frame, Packet, Properties, Property, frame_len, packet::SubscriptionOptions};
 use mqtt_session::server::{DropCause, DropPolicy, Ended, ServerEvent};
 
 use crate::net::*;
@@ -215,7 +215,7 @@ fn many_codes_in_few_answers_count_too() {
         V5,
         Packet::Unsubscribe(mqtt_proto::packet::Unsubscribe {
             packet_id: id(1),
-            properties: mqtt_proto::Properties::EMPTY,
+            properties: Properties::EMPTY,
             filters: mqtt_proto::packet::Filters::new(&filters),
         }),
     );
@@ -227,4 +227,47 @@ fn many_codes_in_few_answers_count_too() {
     assert!(!net.server.wants_input(end.id));
     assert_eq!(net.recv(end).len(), 2);
     assert!(net.server.wants_input(end.id));
+}
+
+/// Of all packets, not of messages alone.
+#[test]
+fn no_packet_is_larger_than_the_client_takes_5_mqtt_3_1_2_24() {
+    for max in 1..40 {
+        let mut net = Net::new();
+        let end = net.open(V5);
+        let list = [Property::MaximumPacketSize(max)];
+        let anonymous = mqtt_proto::packet::Connect {
+            properties: Properties::new(&list),
+            ..connect(V5, "")
+        };
+        let subscribe = [
+            &[0x82, 0x27, 0x00, 0x07, 0x00][..],
+            &[0x00, 0x01, b't', 0x00].repeat(9),
+        ]
+        .concat();
+        let unsubscribe = [&[0xA2, 0x09, 0x00, 0x08, 0x00][..], &[0x00, 0x01, b't'].repeat(2)].concat();
+        net.send(end, Packet::Connect(anonymous));
+        net.raw(end, &subscribe);
+        net.raw(end, &unsubscribe);
+        net.send(end, Packet::PingReq);
+        let mut out = [0; 1024];
+        let mut n = net.server.take_transmit(net.now, end.id, &mut out);
+        let mut rest = &out[..];
+        let mut said = Vec::new();
+        while n > 0 {
+            let Ok(Frame::Len(len)) = frame_len(&rest[..n], u32::MAX) else {
+                panic!("{rest:02x?}")
+            };
+            assert!(len <= max as usize, "{len} for {max}");
+            said.extend(decode(V5, &rest[..len]));
+            (rest, n) = (&rest[len..], n - len);
+        }
+        let accepted = said.first().is_some_and(|said| said.contains("code=0 "));
+        assert_eq!(accepted, !net.server.wants_close(end.id), "{max}: {said:?}");
+        assert_eq!(
+            said.last().is_some_and(|last| last == "PINGRESP"),
+            accepted,
+            "{max}: {said:?}"
+        );
+    }
 }

@@ -106,6 +106,7 @@ impl ServerConn {
             self.phase = Phase::Answerable;
             self.version = connect.version;
             self.keep_alive = connect.keep_alive;
+            self.client_max_packet = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
         }
     }
 

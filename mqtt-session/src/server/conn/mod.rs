@@ -32,6 +32,8 @@ pub struct ServerConn {
     keep_alive: u16,
     /// The largest packet that is taken.
     max_packet: u32,
+    /// The largest packet that the client takes.
+    client_max_packet: u32,
     /// The highest topic alias that is taken.
     max_alias: u16,
     /// When the last whole packet came; before CONNECT, when the connection was opened; in the end, when that began.
@@ -76,6 +78,7 @@ impl ServerConn {
             pings: 0,
             keep_alive: 0,
             max_packet: config.limits.max_packet_size,
+            client_max_packet: u32::MAX,
             max_alias: config.limits.topic_alias_maximum,
             heard: now,
             patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),

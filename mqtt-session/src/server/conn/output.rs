@@ -124,7 +124,7 @@ impl ServerConn {
                 };
                 self.write_packet(&Packet::UnsubAck(unsuback), out)
             }
-            Reply::Accept(accepted) => self.accept(&accepted, out),
+            Reply::Accept(accepted) => self.accept(now, &accepted, out),
             Reply::Refuse(code) => {
                 let written = if self.may_refuse(code) {
                     // 5/MQTT-3.2.2-6, 3.1.1/MQTT-3.2.2-4
@@ -173,8 +173,7 @@ impl ServerConn {
         Ack::new(packet_id, code)
     }
 
-    fn accept(&mut self, accepted: &Accepted, out: &mut [u8]) -> usize {
-        self.phase = Phase::Open;
+    fn accept(&mut self, now: Instant, accepted: &Accepted, out: &mut [u8]) -> usize {
         if let Some(seconds) = accepted
             .server_keep_alive
             .filter(|_| self.version.has_properties())
@@ -188,18 +187,32 @@ impl ServerConn {
         };
         // 3.1 has no Session Present.
         let session_present = accepted.session_present && self.version != Version::V31;
-        let code = ReasonCode::SUCCESS;
-        self.write_packet(
-            &Packet::ConnAck(ConnAck {
-                session_present,
-                code,
-                properties: Properties::new(&list),
-            }),
-            out,
-        )
+        let connack = Packet::ConnAck(ConnAck {
+            session_present,
+            code: ReasonCode::SUCCESS,
+            properties: Properties::new(&list),
+        });
+        if self.is_too_large(&connack) {
+            // It says nothing that could be left out, and nothing may be sent without it.
+            let refusal = Reply::Refuse(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
+            return self.write_reply(now, refusal, out);
+        }
+        self.phase = Phase::Open;
+        self.write_packet(&connack, out)
+    }
+
+    fn is_too_large(&self, packet: &Packet<'_>) -> bool {
+        self.client_max_packet != u32::MAX
+            && packet
+                .encoded_len(self.version)
+                .is_ok_and(|len| len as u64 > u64::from(self.client_max_packet))
     }
 
     fn write_packet(&mut self, packet: &Packet<'_>, out: &mut [u8]) -> usize {
+        // 5/MQTT-3.1.2-24; 5.0, 3.1.2.11.4: as if it had been sent.
+        if self.is_too_large(packet) {
+            return 0;
+        }
         let version = self.version;
         self.write(out, None, |out| packet.encode(version, out).map(<[u8]>::len))
     }
