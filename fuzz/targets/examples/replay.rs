@@ -2,7 +2,8 @@
 //!
 //! `cargo run -p fuzz-targets --example replay TARGET FILE...`
 
-use std::{env, fs, process::ExitCode, sync::atomic::Ordering};
+use core::sync::atomic::Ordering;
+use std::{env, fs, process::ExitCode};
 
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);

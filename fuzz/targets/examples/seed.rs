@@ -106,7 +106,13 @@ fn collect<'t>(lines: &'t [Line], into: &mut Vec<&'t Wire>) {
             Step::Wire(wire) => into.push(wire),
             Step::AnyOrder(lines) => collect(lines, into),
             Step::Either(branches) => branches.iter().for_each(|lines| collect(lines, into)),
-            _ => {}
+            Step::Cut(_)
+            | Step::Refused { .. }
+            | Step::Quiet { .. }
+            | Step::Do(_)
+            | Step::Event(_)
+            | Step::Broker(_)
+            | Step::Wait(_) => {}
         }
     }
 }

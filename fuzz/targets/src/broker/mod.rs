@@ -1,6 +1,6 @@
 //! Three clients that do whatever they like, and a server.
 //!
-//! The first byte chooses the configuration, the rest is a list of operations; see [`Op`]. In the end everything is written
+//! The first byte chooses the configuration, the rest is a list of operations; see `Op`. In the end everything is written
 //! and read, all clients go, and time passes: then the server must hold nothing but retained messages.
 
 mod net;

@@ -1,6 +1,6 @@
 //! A client between an application and a server that do whatever they like.
 //!
-//! The first two bytes choose memory and configuration, the rest is a list of operations; see [`Op`]. In the end the link is
+//! The first two bytes choose memory and configuration, the rest is a list of operations; see `Op`. In the end the link is
 //! lost, a server without the session takes over and answers everything: then every operation must have ended
 //! exactly once, and all memory must be free again.
 

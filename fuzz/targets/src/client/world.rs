@@ -317,10 +317,10 @@ impl<S: Storage> World<S> {
                         "the order of PUBACKs"
                     );
                 }
-                Packet::PubRec(ack) if ack.code.is_failure() => {
-                    if ack.code != ReasonCode::PACKET_IDENTIFIER_IN_USE {
-                        told.remove(&ack.packet_id);
-                    }
+                Packet::PubRec(ack)
+                    if ack.code.is_failure() && ack.code != ReasonCode::PACKET_IDENTIFIER_IN_USE =>
+                {
+                    told.remove(&ack.packet_id);
                 }
                 _ => {}
             }
