@@ -213,3 +213,20 @@ fn answers_with_properties_give_their_slot_back() {
         }
     }
 }
+
+/// 5/MQTT-4.3.3-11: each PUBREL is answered. When no more answers can be remembered, input waits.
+#[test]
+fn answers_to_unknown_ids_are_bounded_and_none_is_lost() {
+    let mut peer = Peer::connected(Version::V311);
+    for n in 1..=6 {
+        peer.send(&Packet::PubRel(Ack::new(id(n), ReasonCode::SUCCESS)));
+    }
+    assert!(peer.events().is_empty());
+    assert!(!peer.client.wants_input());
+    assert_eq!(peer.rx.filled().len(), 2 * 4, "two wait in the buffer");
+    let mut sent = peer.sent();
+    assert!(peer.client.wants_input());
+    assert!(peer.events().is_empty());
+    sent.extend(peer.sent());
+    assert_eq!(sent, (1..=6).map(|n| format!("PUBCOMP #{n}")).collect::<Vec<_>>());
+}

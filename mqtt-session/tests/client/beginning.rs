@@ -216,3 +216,17 @@ fn decoded_options_must_not_promise_more_than_there_is() {
         assert_eq!(client.connect(Instant::ZERO, &connect), taken);
     }
 }
+
+#[test]
+fn a_connect_that_never_left_gives_its_bytes_back() {
+    let mut peer = Peer::with(Version::V5, Config::DEFAULT, Fixed::<1, 128>::new());
+    for begun in 0..20 {
+        peer.client
+            .connect(peer.now, &options(Version::V5, true))
+            .unwrap();
+        peer.sent_bytes(begun);
+        peer.cut();
+        assert_eq!(peer.events(), ["closed Transport"]);
+    }
+    peer.connect(true, false);
+}

@@ -244,7 +244,22 @@ fn a_pubcomp_that_knows_nothing_of_the_message_ends_it_well() {
 
 /// 5/MQTT-4.6.0-4, 5/MQTT-4.3.3-4
 #[test]
-fn pubrels_leave_in_the_order_of_the_pubrecs() {
+fn pubrels_that_wait_leave_in_the_order_of_the_pubrecs() {
+    let mut peer = Peer::connected(Version::V311);
+    for _ in 0..3 {
+        peer.publish(QoS::ExactlyOnce, "x");
+    }
+    peer.sent();
+    for n in [2, 1, 3] {
+        peer.pubrec(n);
+    }
+    assert!(peer.events().is_empty());
+    assert_eq!(peer.sent(), ["PUBREL #2", "PUBREL #1", "PUBREL #3"]);
+}
+
+/// A PUBREC that comes again is answered again, after those that are owed already.
+#[test]
+fn a_pubrec_that_comes_again_before_its_pubrel_has_left_is_answered_once() {
     for version in Version::ALL {
         let mut peer = Peer::connected(version);
         let tokens: Vec<u32> = (0..3).map(|_| peer.publish(QoS::ExactlyOnce, "x")).collect();

@@ -2,8 +2,8 @@
 
 use mqtt_proto::{QoS, Version};
 use mqtt_session::{
-    Config,
-    client::OnSessionLost,
+    Config, Event,
+    client::{Ack, Acknowledge, OnSessionLost},
     storage::{Fixed, Heap, Storage},
 };
 
@@ -260,4 +260,32 @@ fn a_retired_id_and_its_slot_are_free_when_the_session_has_ended() {
     peer.connect(false, false);
     peer.publish(QoS::AtLeastOnce, "s");
     assert_eq!(peer.sent().len(), 1);
+}
+
+/// The id alone does not make a token good: the message that it stood for is gone, and another one has the id.
+#[test]
+fn a_token_of_a_lost_session_does_not_acknowledge_another_message_with_its_id() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut config = Config::DEFAULT;
+        config.acknowledge = Acknowledge::Manual;
+        let mut peer = Peer::with(Version::V5, config, Fixed::<2, 256>::new());
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            peer.connect(true, false);
+            peer.send_publish(qos, Some(7), false, b"x");
+            tokens.push(peer.next(|event| match event {
+                Some(Event::Message(m)) => m.ack.unwrap(),
+                other => panic!("{other:?}"),
+            }));
+            if tokens.len() == 1 {
+                peer.cut();
+                peer.events();
+            }
+        }
+        let (new, old) = (tokens.pop().unwrap(), tokens.pop().unwrap());
+        peer.client.acknowledge(peer.now, old, &Ack::SUCCESS).unwrap();
+        assert!(peer.sent().is_empty());
+        peer.client.acknowledge(peer.now, new, &Ack::SUCCESS).unwrap();
+        assert_eq!(peer.sent().len(), 1);
+    }
 }
