@@ -223,3 +223,20 @@ fn a_connection_begins_after_the_end_of_the_last_one_was_told() {
     assert_eq!(peer.events(), ["closed Transport"]);
     assert_eq!(peer.client.connect(peer.now, &connect), Ok(()));
 }
+
+/// No DISCONNECT stands in the middle of another packet.
+#[test]
+fn after_a_request_that_is_half_written_nothing_more_is_sent() {
+    let mut peer = Peer::connected(Version::V5);
+    let token = peer.subscribe("a");
+    peer.sent_bytes(4);
+    peer.send_bytes(&[0x36, 5, 0, 1, b't', 0, 1]);
+    assert_eq!(
+        peer.events(),
+        [
+            format!("aborted {token} ConnectionLost"),
+            "closed Client 0x81 5/MQTT-3.3.1-4".to_owned()
+        ]
+    );
+    assert!(peer.client.poll_transmit().is_none());
+}

@@ -282,3 +282,20 @@ fn a_pubrec_that_comes_again_before_its_pubrel_has_left_is_answered_once() {
         assert!(peer.client.is_idle());
     }
 }
+
+/// In 3.x a message for which there is no row waits in the buffer, until any answer makes one.
+#[test]
+fn a_message_that_waits_is_taken_when_a_pubcomp_has_made_room() {
+    let mut peer = Peer::with(Version::V311, Config::DEFAULT, Fixed::<1, 256>::new());
+    peer.connect(true, false);
+    peer.send_publish(QoS::ExactlyOnce, Some(1), false, b"one");
+    assert_eq!(peer.events(), ["message one"]);
+    assert_eq!(peer.sent(), ["PUBREC #1"]);
+    peer.send_bytes(&[0x62, 2, 0, 1]);
+    peer.send_publish(QoS::ExactlyOnce, Some(2), false, b"two");
+    assert!(peer.events().is_empty());
+    assert!(!peer.client.wants_input());
+    assert_eq!(peer.sent(), ["PUBCOMP #1"]);
+    assert!(peer.client.wants_input());
+    assert_eq!(peer.events(), ["message two"]);
+}

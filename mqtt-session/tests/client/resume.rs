@@ -289,3 +289,50 @@ fn a_token_of_a_lost_session_does_not_acknowledge_another_message_with_its_id() 
         assert_eq!(peer.sent().len(), 1);
     }
 }
+
+/// 5/MQTT-4.3.3-10: what was told is not told again, and its PUBREC answers the PUBLISH that comes again.
+#[test]
+fn a_pubrec_that_did_not_leave_answers_the_repeat() {
+    for version in Version::ALL {
+        let mut peer = Peer::connected(version);
+        peer.send_publish(QoS::ExactlyOnce, Some(7), false, b"x");
+        assert_eq!(peer.events(), ["message x"]);
+        peer.cut();
+        peer.events();
+        peer.connect(false, true);
+        assert!(peer.sent().is_empty());
+        peer.send_publish(QoS::ExactlyOnce, Some(7), true, b"x");
+        assert!(peer.events().is_empty());
+        assert_eq!(peer.sent(), ["PUBREC #7"]);
+    }
+}
+
+/// 5/MQTT-3.2.2-11, 5/MQTT-3.2.2-14
+#[test]
+fn what_waited_for_a_server_that_cannot_do_it_is_aborted() {
+    for (qos, retain, property, sent) in [
+        (QoS::ExactlyOnce, false, [0x24, 1], 1),
+        (QoS::AtLeastOnce, false, [0x24, 0], 1),
+        (QoS::AtMostOnce, true, [0x25, 0], 1),
+        (QoS::AtLeastOnce, true, [0x25, 1], 2),
+    ] {
+        let mut peer = Peer::new(Version::V5);
+        let mut message = mqtt_session::Publish::new(crate::peer::topic("t"), qos);
+        message.retain = retain;
+        peer.client.publish(peer.now, &message, "x").unwrap();
+        peer.publish(QoS::AtMostOnce, "y");
+        peer.client
+            .connect(peer.now, &crate::peer::options(Version::V5, true))
+            .unwrap();
+        peer.sent();
+        let [name, value] = property;
+        peer.send_bytes(&[0x20, 5, 0, 0, 2, name, value]);
+        let told: &[&str] = if sent == 1 {
+            &["connected false", "aborted 1 NoLongerAccepted"]
+        } else {
+            &["connected false"]
+        };
+        assert_eq!(peer.events(), told);
+        assert_eq!(peer.sent().len(), sent);
+    }
+}

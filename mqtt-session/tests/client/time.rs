@@ -301,3 +301,23 @@ fn the_servers_keep_alive_rules() {
         assert_eq!(peer.client.poll_timeout(), due);
     }
 }
+
+/// While nothing could be read because answers had to be written first, the server could not be heard.
+#[test]
+fn a_link_that_can_be_read_again_is_given_time_to_be_heard() {
+    let mut peer = connected(10);
+    peer.wait(Duration::from_secs(10));
+    peer.events();
+    assert_eq!(peer.sent(), ["PINGREQ"]);
+    peer.send_bytes(&[0x62, 2, 0, 1].repeat(4));
+    assert!(peer.events().is_empty());
+    assert!(!peer.client.wants_input());
+    peer.wait(Duration::from_secs(9));
+    assert!(peer.events().is_empty());
+    assert_eq!(peer.sent().len(), 4);
+    assert!(peer.client.wants_input());
+    peer.wait(Duration::from_secs(19));
+    assert!(peer.events().is_empty());
+    peer.wait(Duration::from_secs(1));
+    assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
