@@ -27,11 +27,21 @@ pub(super) struct Wire {
     packet_size: usize,
     in_flight: BTreeSet<PacketId>,
     /// What the server is to answer, by the type of the answer; in order.
-    owed: Vec<(PacketType, PacketId, usize)>,
+    owed: Vec<Owed>,
     /// What the client is to answer.
     asked: VecDeque<(PacketType, PacketId)>,
     /// Bytes of the server that are no whole packet.
     rest: Vec<u8>,
+}
+
+/// What the server is to answer, and with how many codes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owed {
+    answer: PacketType,
+    id: PacketId,
+    codes: usize,
+    /// A message that was sent again while the answer to the first one is on its way: it may get one of its own.
+    again: bool,
 }
 
 impl Wire {
@@ -51,10 +61,10 @@ impl Wire {
 
     /// Everything that needs an answer has one.
     pub(super) fn is_answered(&self) -> bool {
-        self.owed.is_empty()
+        self.owed.iter().all(|owed| owed.again)
     }
 
-    pub(super) fn owed(&self) -> &[(PacketType, PacketId, usize)] {
+    pub(super) fn owed(&self) -> &[Owed] {
         &self.owed
     }
 
@@ -101,11 +111,11 @@ impl Wire {
                     .map_or(usize::MAX, |size| size as usize);
             }
             Packet::Publish(publish) => match (publish.head.qos, publish.head.packet_id) {
-                (QoS::AtLeastOnce, Some(id)) => self.owe_once(PacketType::PubAck, id),
-                (QoS::ExactlyOnce, Some(id)) => self.owe_once(PacketType::PubRec, id),
+                (QoS::AtLeastOnce, Some(id)) => self.owe(PacketType::PubAck, id, 0),
+                (QoS::ExactlyOnce, Some(id)) => self.owe(PacketType::PubRec, id, 0),
                 _ => {}
             },
-            Packet::PubRel(ack) => self.owed.push((PacketType::PubComp, ack.packet_id, 0)),
+            Packet::PubRel(ack) => self.owe(PacketType::PubComp, ack.packet_id, 0),
             Packet::PubAck(Ack { packet_id, .. }) | Packet::PubComp(Ack { packet_id, .. }) => {
                 self.in_flight.remove(packet_id);
             }
@@ -117,8 +127,7 @@ impl Wire {
                 for subscription in subscribe.filters.iter() {
                     subscribed(&self.client_id, version, subscription.filter);
                 }
-                let row = (PacketType::SubAck, subscribe.packet_id, subscribe.filters.len());
-                self.owed.push(row);
+                self.owe(PacketType::SubAck, subscribe.packet_id, subscribe.filters.len());
             }
             Packet::Unsubscribe(unsubscribe) => {
                 let codes = if self.version == Some(Version::V5) {
@@ -126,20 +135,27 @@ impl Wire {
                 } else {
                     0
                 };
-                self.owed
-                    .push((PacketType::UnsubAck, unsubscribe.packet_id, codes));
+                self.owe(PacketType::UnsubAck, unsubscribe.packet_id, codes);
             }
-            Packet::PingReq => self.owed.push((PacketType::PingResp, PacketId::MIN, 0)),
+            Packet::PingReq => self.owe(PacketType::PingResp, PacketId::MIN, 0),
             Packet::Disconnect(_) => self.left = true,
             _ => {}
         }
     }
 
-    /// A message that is sent again while its answer is on its way gets no second one.
-    fn owe_once(&mut self, answer: PacketType, id: PacketId) {
-        if !self.owed.contains(&(answer, id, 0)) {
-            self.owed.push((answer, id, 0));
-        }
+    fn owe(&mut self, answer: PacketType, id: PacketId, codes: usize) {
+        let message = matches!(answer, PacketType::PubAck | PacketType::PubRec);
+        let again = message
+            && self
+                .owed
+                .iter()
+                .any(|owed| (owed.answer, owed.id) == (answer, id));
+        self.owed.push(Owed {
+            answer,
+            id,
+            codes,
+            again,
+        });
     }
 
     /// The server wrote these bytes.
@@ -228,16 +244,18 @@ impl Wire {
     }
 
     fn answers(&mut self, answer: PacketType, id: PacketId, codes: usize) {
-        let at = self
-            .owed
-            .iter()
-            .position(|owed| owed.0 == answer)
-            .unwrap_or_else(|| panic!("{answer} {id} answers nothing"));
-        assert_eq!(
-            self.owed.remove(at),
-            (answer, id, codes),
-            "the oldest is answered first"
-        );
+        loop {
+            let at = self
+                .owed
+                .iter()
+                .position(|owed| owed.answer == answer)
+                .unwrap_or_else(|| panic!("{answer} {id} answers nothing"));
+            let owed = self.owed.remove(at);
+            if owed.id == id && owed.codes == codes {
+                return;
+            }
+            assert!(owed.again, "the oldest is answered first, and not {id}: {owed:?}");
+        }
     }
 
     /// The next answer that the client owes.
