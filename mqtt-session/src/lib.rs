@@ -15,6 +15,7 @@ pub mod client;
 pub mod flow;
 mod payload;
 mod receive_buffer;
+pub mod reconnect;
 mod refused;
 #[cfg(feature = "server")]
 pub mod server;
