@@ -1,8 +1,8 @@
 //! Messages that come in, and the duty to answer them.
 
 use mqtt_proto::{
-    Packet, PacketId, Properties, ReasonCode, Version,
-    packet::{self, Publish},
+    Packet, PacketId, Properties, QoS, ReasonCode, Version,
+    packet::{self, Publish, PublishHead},
 };
 
 use super::{
@@ -37,6 +37,17 @@ impl Ack<'_> {
             properties: Properties::EMPTY,
         }
     }
+}
+
+/// What becomes of a message.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is told; at QoS 1 and 2 it is remembered when it has come to its end.
+    Deliver(Option<(Incoming, PacketId)>),
+    /// It is not told, and may be answered.
+    PassOver(Option<(Answerless, PacketId)>),
+    /// There is no room for it now.
+    Wait,
 }
 
 /// Which messages are where on their way to an answer, in order of arrival.
@@ -101,36 +112,14 @@ impl<S: Storage> Client<S> {
         publish: Publish<'b>,
     ) -> Result<Step<'b>, Violation> {
         let head = publish.head;
-        if head.properties.topic_alias().is_some() {
-            // None was announced, so none is right (5/MQTT-3.1.2-27).
-            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
-        }
-        let found = head.packet_id.and_then(|id| self.storage.find_arrival(id));
-        let stage = found.map(|index| self.storage.arrival(index).stage);
-        let mut ack = None;
-        match (Incoming::on_publish(stage, head.qos, head.dup), head.packet_id) {
-            (OnPublish::Deliver(Some(stage)), Some(id)) => match self.new_arrival(version, id, stage)? {
-                Some(token) => ack = token,
-                None => return Ok(Step::Wait),
-            },
-            (OnPublish::Deliver(_), _) => {}
-            (OnPublish::PubRecAgain, Some(id)) => {
-                self.arrivals.owed.push(Answerless::ReceivedBefore, id);
+        let ack = match self.admit(version, &head)? {
+            Admission::Wait => return Ok(Step::Wait),
+            Admission::PassOver(answer) => {
+                self.owe(answer);
                 return Ok(Step::Nothing);
             }
-            (OnPublish::IdInUse, Some(id)) => {
-                if !version.has_properties() {
-                    return Err(rules::ID_IN_USE_BY_SERVER.broken(version));
-                }
-                let answer = match head.qos {
-                    mqtt_proto::QoS::ExactlyOnce => Answerless::QoS2IdInUse,
-                    mqtt_proto::QoS::AtMostOnce | mqtt_proto::QoS::AtLeastOnce => Answerless::QoS1IdInUse,
-                };
-                self.arrivals.owed.push(answer, id);
-                return Ok(Step::Nothing);
-            }
-            (OnPublish::Repeat | OnPublish::PubRecAgain | OnPublish::IdInUse, _) => return Ok(Step::Nothing),
-        }
+            Admission::Deliver(arrival) => self.arrived(arrival),
+        };
         Ok(Step::Event(Event::Message(Message {
             topic: head.topic,
             payload: publish.payload,
@@ -143,61 +132,96 @@ impl<S: Storage> Client<S> {
         })))
     }
 
-    /// A row for a message: `None` if there is none now, but will be.
-    #[allow(
-        clippy::option_option,
-        reason = "outer: is there a row; inner: does the caller acknowledge"
-    )]
-    fn new_arrival(
-        &mut self,
-        version: Version,
-        id: PacketId,
-        stage: Incoming,
-    ) -> Result<Option<Option<AckToken>>, Violation> {
+    /// What is to become of a message with this head. Changes nothing but the number of rows.
+    pub(super) fn admit(&mut self, version: Version, head: &PublishHead<'_>) -> Result<Admission, Violation> {
+        if head.properties.topic_alias().is_some() {
+            // None was announced, so none is right (5/MQTT-3.1.2-27).
+            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
+        }
+        let found = head.packet_id.and_then(|id| self.storage.find_arrival(id));
+        let stage = found.map(|index| self.storage.arrival(index).stage);
+        Ok(
+            match (Incoming::on_publish(stage, head.qos, head.dup), head.packet_id) {
+                (OnPublish::Deliver(Some(stage)), Some(id)) => {
+                    if self.has_row(version)? {
+                        Admission::Deliver(Some((stage, id)))
+                    } else {
+                        Admission::Wait
+                    }
+                }
+                (OnPublish::Deliver(_), _) => Admission::Deliver(None),
+                (OnPublish::PubRecAgain, Some(id)) => {
+                    Admission::PassOver(Some((Answerless::ReceivedBefore, id)))
+                }
+                (OnPublish::IdInUse, Some(id)) => {
+                    if !version.has_properties() {
+                        return Err(rules::ID_IN_USE_BY_SERVER.broken(version));
+                    }
+                    let answer = match head.qos {
+                        QoS::ExactlyOnce => Answerless::QoS2IdInUse,
+                        QoS::AtMostOnce | QoS::AtLeastOnce => Answerless::QoS1IdInUse,
+                    };
+                    Admission::PassOver(Some((answer, id)))
+                }
+                (OnPublish::Repeat | OnPublish::PubRecAgain | OnPublish::IdInUse, _) => {
+                    Admission::PassOver(None)
+                }
+            },
+        )
+    }
+
+    /// There is a row for one more message. False: not now, but there will be.
+    fn has_row(&mut self, version: Version) -> Result<bool, Violation> {
         if self.arrivals.free.is_empty() && self.storage.grow_arrivals() {
             let index = self.storage.arrivals() - 1;
             self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
         }
-        let Some(index) = self.arrivals.free.pop_front(&mut Rows(&mut self.storage)) else {
-            // In 3.x the server cannot know how much we take: wait, if waiting can make room. What makes none is a
-            // message that waits for the server's PUBREL, which would stand behind this one.
-            let lists = [
-                self.arrivals.pubacks,
-                self.arrivals.pubrecs,
-                self.arrivals.pubcomps,
-            ];
-            if !version.has_properties() && lists.iter().any(|list| !list.is_empty()) {
-                return Ok(None);
-            }
-            return Err(rules::RECEIVE_MAXIMUM_BY_SERVER.broken(version));
-        };
+        if !self.arrivals.free.is_empty() {
+            return Ok(true);
+        }
+        // In 3.x the server cannot know how much we take: wait, if waiting can make room. What makes none is a
+        // message that waits for the server's PUBREL, which would stand behind this one.
+        let lists = [
+            self.arrivals.pubacks,
+            self.arrivals.pubrecs,
+            self.arrivals.pubcomps,
+        ];
+        if !version.has_properties() && lists.iter().any(|list| !list.is_empty()) {
+            return Ok(false);
+        }
+        Err(rules::RECEIVE_MAXIMUM_BY_SERVER.broken(version))
+    }
+
+    /// Owes an answer to a message that is passed over; there is room, or its packet would not have been taken.
+    pub(super) fn owe(&mut self, answer: Option<(Answerless, PacketId)>) {
+        if let Some((answer, id)) = answer {
+            self.arrivals.owed.push(answer, id);
+        }
+    }
+
+    /// A message that was admitted has come to its end: it takes a row. Gives the duty to acknowledge it, if that is
+    /// the caller's.
+    pub(super) fn arrived(&mut self, arrival: Option<(Incoming, PacketId)>) -> Option<AckToken> {
+        let (stage, id) = arrival?;
+        let index = self.arrivals.free.pop_front(&mut Rows(&mut self.storage))?;
         self.arrivals.generation = self.arrivals.generation.wrapping_add(1);
         let manual = self.config.acknowledge == Acknowledge::Manual;
-        let arrival = self.storage.arrival_mut(index);
-        arrival.answers = id;
-        arrival.stage = stage;
-        arrival.generation = self.arrivals.generation;
-        arrival.answer = if manual { None } else { Some(ReasonCode::SUCCESS) };
+        let row = self.storage.arrival_mut(index);
+        row.answers = id;
+        row.stage = stage;
+        row.generation = self.arrivals.generation;
+        row.answer = if manual { None } else { Some(ReasonCode::SUCCESS) };
         self.storage.set_arrival_id(index, Some(id));
-        let qos = match stage {
-            Incoming::OwesPubAck => {
-                self.arrivals
-                    .pubacks
-                    .push_back(&mut Rows(&mut self.storage), index);
-                mqtt_proto::QoS::AtLeastOnce
-            }
-            Incoming::OwesPubRec | Incoming::AwaitingPubRel => {
-                self.arrivals
-                    .pubrecs
-                    .push_back(&mut Rows(&mut self.storage), index);
-                mqtt_proto::QoS::ExactlyOnce
-            }
+        let (list, qos) = match stage {
+            Incoming::OwesPubAck => (&mut self.arrivals.pubacks, QoS::AtLeastOnce),
+            Incoming::OwesPubRec | Incoming::AwaitingPubRel => (&mut self.arrivals.pubrecs, QoS::ExactlyOnce),
         };
-        Ok(Some(manual.then_some(AckToken {
+        list.push_back(&mut Rows(&mut self.storage), index);
+        manual.then_some(AckToken {
             id,
             qos,
             generation: self.arrivals.generation,
-        })))
+        })
     }
 
     pub(super) fn on_pubrel<'b>(

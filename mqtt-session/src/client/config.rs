@@ -7,9 +7,11 @@ use core::time::Duration;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
-    /// Bytes that the caller's receive buffer can hold: the largest packet that is taken. In 5.0 announced as Maximum
-    /// Packet Size. Below 5, not even CONNACK fits. Default 64 KiB.
+    /// Bytes that the caller's receive buffer can hold: the largest packet that is taken whole. Below 5, not even CONNACK
+    /// fits. Default 64 KiB.
     pub receive_buffer: u32,
+    /// What becomes of messages that are larger. Default: they are refused.
+    pub oversize: Oversize,
     /// When messages of QoS 1 and 2 are acknowledged. Default automatic.
     pub acknowledge: Acknowledge,
     /// Whether a publish is taken while there is no connection. Default: yes.
@@ -33,6 +35,7 @@ impl Config {
     /// The defaults.
     pub const DEFAULT: Self = Self {
         receive_buffer: 64 << 10,
+        oversize: Oversize::Refuse,
         acknowledge: Acknowledge::Automatic,
         offline: Offline::Accept,
         on_session_lost: OnSessionLost::Abort,
@@ -47,6 +50,19 @@ impl Default for Config {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// What becomes of a PUBLISH that is larger than the receive buffer.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Oversize {
+    /// In 5.0 the size of the buffer is announced as Maximum Packet Size; a server that sends more is disconnected with
+    /// 0x95, in 3.x cut off.
+    Refuse,
+    /// It is told in pieces: [`MessageStart`](crate::Event::MessageStart), [`MessageData`](crate::Event::MessageData),
+    /// [`MessageEnd`](crate::Event::MessageEnd). Its head, topic and properties, must fit the buffer all the same.
+    Stream,
 }
 
 /// When messages of QoS 1 and 2 are acknowledged.

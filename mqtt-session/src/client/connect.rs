@@ -46,7 +46,7 @@ impl<S: Storage> Client<S> {
         if options.properties.topic_alias_maximum().unwrap_or(0) > 0 {
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
-        let own = OwnProperties::new(self.storage.arrival_limit(), self.config.receive_buffer);
+        let own = OwnProperties::new(self.storage.arrival_limit(), self.largest_packet());
         let mut connect = *options;
         if connect.version.has_properties() {
             connect.properties = own.before(options.properties)?;
@@ -345,15 +345,16 @@ impl<S: Storage> Client<S> {
 /// The two properties that the machine decides, encoded: they go before the caller's.
 struct OwnProperties {
     receive_maximum: u16,
-    packet_size: u32,
+    /// `None`: whatever the protocol can say.
+    packet_size: Option<u32>,
     bytes: [u8; 8],
 }
 
 impl OwnProperties {
-    fn new(receive_maximum: u16, packet_size: u32) -> Self {
-        let packet_size = packet_size.max(1);
+    fn new(receive_maximum: u16, packet_size: Option<u32>) -> Self {
+        let packet_size = packet_size.map(|size| size.max(1));
         let [a, b] = receive_maximum.to_be_bytes();
-        let [c, d, e, f] = packet_size.to_be_bytes();
+        let [c, d, e, f] = packet_size.unwrap_or(u32::MAX).to_be_bytes();
         Self {
             receive_maximum,
             packet_size,
@@ -363,16 +364,18 @@ impl OwnProperties {
 
     fn before<'x>(&'x self, caller: Properties<'x>) -> Result<Properties<'x>, Refused> {
         let place = PropertyPlace::Packet(PacketType::Connect);
-        if let (Some(list), Ok(own)) = (caller.list(), Properties::from_wire(place, &self.bytes)) {
+        let len = if self.packet_size.is_some() { 8 } else { 3 };
+        let own = Properties::from_wire(place, self.bytes.get(..len).unwrap_or_default());
+        if let (Some(list), Ok(own)) = (caller.list(), own) {
             return Ok(own.with(list));
         }
         // Nothing can be added to decoded properties, as of another CONNECT: they must promise no more than there is.
         let received = caller
             .receive_maximum()
             .is_some_and(|n| n <= self.receive_maximum);
-        let sized = caller
-            .maximum_packet_size()
-            .is_some_and(|n| n <= self.packet_size);
+        let sized = self
+            .packet_size
+            .is_none_or(|size| caller.maximum_packet_size().is_some_and(|n| n <= size));
         if received && sized {
             Ok(caller)
         } else {

@@ -18,6 +18,19 @@ pub enum Event<'b> {
     Connected(Connected<'b>),
     /// A message has arrived (3.3).
     Message(Message<'b>),
+    /// A message that is larger than the receive buffer has begun to arrive ([`Oversize::Stream`](super::Oversize)). Its
+    /// data follows, then its end; no other message comes in between.
+    MessageStart(MessageStart<'b>),
+    /// Bytes of the payload of that message.
+    MessageData {
+        /// Where in the payload they begin.
+        offset: u32,
+        /// The bytes; not empty.
+        bytes: &'b [u8],
+    },
+    /// The end of that message: all of it has come, with the duty to acknowledge it in manual mode at QoS 1 and 2; or the
+    /// connection ended first, and what came of it is to be forgotten.
+    MessageEnd(Result<Option<AckToken>, Broken>),
     /// An operation has ended, with an answer where there is one. Nothing more is told of its token.
     Completed {
         /// Which one.
@@ -69,6 +82,39 @@ pub struct Message<'b> {
     /// In manual mode, the duty to acknowledge it. None at QoS 0, and in automatic mode.
     pub ack: Option<AckToken>,
 }
+
+/// The beginning of a message that comes in pieces.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageStart<'b> {
+    /// Where it was published.
+    pub topic: TopicName<'b>,
+    /// Bytes that its payload will have; promised by the server, so nothing should be allocated from it.
+    pub payload_len: u32,
+    /// At which QoS it came.
+    pub qos: QoS,
+    /// It was retained (3.3.1.3).
+    pub retain: bool,
+    /// It may have come before (3.3.1.1).
+    pub dup: bool,
+    /// The packet id; none at QoS 0.
+    pub packet_id: Option<PacketId>,
+    /// Its properties; empty in 3.x.
+    pub properties: Properties<'b>,
+}
+
+/// The connection ended inside a message. At QoS 1 and 2 it comes again, from its start, when the session is resumed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Broken;
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the connection ended inside a message")
+    }
+}
+
+impl core::error::Error for Broken {}
 
 /// How an operation ended.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -208,6 +254,12 @@ impl<'b> Event<'b> {
                 [m.properties.as_wire(), m.topic.as_str().as_bytes(), m.payload],
                 PacketType::Publish,
             ),
+            Self::MessageStart(m) => Parts(
+                [m.properties.as_wire(), m.topic.as_str().as_bytes(), NO],
+                PacketType::Publish,
+            ),
+            Self::MessageData { bytes, .. } => Parts([NO, NO, bytes], PacketType::Publish),
+            Self::MessageEnd(_) => Parts([NO; 3], PacketType::Publish),
             Self::Completed { outcome, .. } => match outcome {
                 Outcome::Acknowledged { properties, .. } => {
                     Parts([properties.as_wire(), NO, NO], PacketType::PubAck)
@@ -248,22 +300,30 @@ impl<'b> Event<'b> {
                 packet_id,
                 ack,
                 ..
-            }) => {
-                let topic = core::str::from_utf8(middle)
-                    .ok()
-                    .and_then(|topic| TopicName::new(topic).ok());
-                let topic = topic.unwrap_or(TopicName::EMPTY);
-                Event::Message(Message {
-                    topic,
-                    payload,
-                    qos,
-                    retain,
-                    dup,
-                    packet_id,
-                    properties,
-                    ack,
-                })
-            }
+            }) => Event::Message(Message {
+                topic: topic(middle),
+                payload,
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties,
+                ack,
+            }),
+            Self::MessageStart(start) => Event::MessageStart(MessageStart {
+                topic: topic(middle),
+                payload_len: start.payload_len,
+                qos: start.qos,
+                retain: start.retain,
+                dup: start.dup,
+                packet_id: start.packet_id,
+                properties,
+            }),
+            Self::MessageData { offset, .. } => Event::MessageData {
+                offset,
+                bytes: payload,
+            },
+            Self::MessageEnd(end) => Event::MessageEnd(end),
             Self::Completed { token, outcome } => Event::Completed {
                 token,
                 outcome: match outcome {
@@ -298,6 +358,14 @@ impl<'b> Event<'b> {
             }),
         }
     }
+}
+
+/// The topic in bytes that were a topic when they were taken.
+fn topic(bytes: &[u8]) -> TopicName<'_> {
+    let topic = core::str::from_utf8(bytes)
+        .ok()
+        .and_then(|topic| TopicName::new(topic).ok());
+    topic.unwrap_or(TopicName::EMPTY)
 }
 
 impl Found {

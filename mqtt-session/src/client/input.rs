@@ -1,8 +1,8 @@
 //! Bytes and time in: one event a call.
 
-use mqtt_proto::{Frame, Packet, PacketType, ReasonCode, Sender, Version, frame_len};
+use mqtt_proto::{Frame, Packet, PacketType, Sender, Version, frame_len};
 
-use super::{Client, Event, link::Link};
+use super::{Client, Event, link::Link, stream::Piece};
 use crate::{
     Instant,
     flow::{Answer, Violation, rules},
@@ -65,7 +65,6 @@ impl<S: Storage> Client<S> {
                     event: Some(event),
                 };
             }
-            let rest = rx.get(consumed..).unwrap_or_default();
             match self.link {
                 Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) => {}
                 // The connection is over, and what still comes means nothing.
@@ -76,63 +75,68 @@ impl<S: Storage> Client<S> {
                     };
                 }
             }
-            if rest.is_empty() || !self.wants_input() {
-                return Handled {
-                    consumed,
-                    event: None,
-                };
-            }
-            let version = self.link.connection().map_or(Version::V5, |c| c.version);
-            let len = match frame_len(rest, self.config.receive_buffer) {
-                Ok(Frame::Len(len)) => len,
-                Ok(Frame::Need(_)) => {
-                    return Handled {
-                        consumed,
-                        event: None,
-                    };
-                }
-                Err(error) if error.reason_code() == ReasonCode::PACKET_TOO_LARGE => {
-                    self.violated(rules::PACKET_TOO_LARGE_FOR_CLIENT.broken(version));
-                    continue;
-                }
-                Err(error) => {
-                    self.violated(error.for_peer(version, Sender::Server).into());
-                    continue;
-                }
+            let piece = if self.wants_input() {
+                self.take_piece(rx.get(consumed..).unwrap_or_default())
+            } else {
+                Ok(Piece::Need)
             };
-            let frame = rest.get(..len).unwrap_or_default();
-            let step = Packet::decode(version, Sender::Server, frame)
-                .map_err(Violation::from)
-                .and_then(|packet| self.handle_packet(version, packet));
-            match step {
-                Ok(Step::Again) => continue,
-                Ok(step @ (Step::Wait | Step::Unwritten)) => {
-                    match step {
-                        Step::Wait => self.arrivals.stalled = true,
-                        Step::Unwritten | Step::Nothing | Step::Event(_) | Step::Again => {
-                            self.output.awaited = true;
-                        }
-                    }
+            match piece {
+                Ok(Piece::Need) => {
                     return Handled {
                         consumed,
                         event: None,
                     };
                 }
-                Ok(Step::Nothing) => consumed += len,
-                Ok(Step::Event(event)) => {
+                Ok(Piece::Passed(n)) => {
+                    self.note_received();
+                    consumed += n;
+                }
+                Ok(Piece::Event(n, event)) => {
                     self.note_received();
                     return Handled {
-                        consumed: consumed + len,
+                        consumed: consumed + n,
                         event: Some(event),
                     };
                 }
-                Err(violation) => {
-                    self.violated(violation);
-                    continue;
-                }
+                Err(violation) => self.violated(violation),
             }
-            self.note_received();
         }
+    }
+
+    /// Takes one packet, or a piece of one that is larger than the receive buffer.
+    fn take_piece<'b>(&mut self, rest: &'b [u8]) -> Result<Piece<'b>, Violation> {
+        if let Some(stream) = self.stream {
+            return Ok(self.continue_stream(stream, rest));
+        }
+        if rest.is_empty() {
+            return Ok(Piece::Need);
+        }
+        let version = self.link.connection().map_or(Version::V5, |c| c.version);
+        let frame = frame_len(rest, u32::MAX).map_err(|error| error.for_peer(version, Sender::Server))?;
+        let (Frame::Len(len) | Frame::Need(len)) = frame;
+        if self.is_streamed(rest, len) {
+            return self.begin_stream(version, rest);
+        }
+        if len as u64 > u64::from(self.config.receive_buffer) {
+            return Err(rules::PACKET_TOO_LARGE_FOR_CLIENT.broken(version));
+        }
+        if matches!(frame, Frame::Need(_)) {
+            return Ok(Piece::Need);
+        }
+        let packet = Packet::decode(version, Sender::Server, rest.get(..len).unwrap_or_default())?;
+        Ok(match self.handle_packet(version, packet)? {
+            Step::Nothing => Piece::Passed(len),
+            Step::Event(event) => Piece::Event(len, event),
+            Step::Again => Piece::Passed(0),
+            Step::Wait => {
+                self.arrivals.stalled = true;
+                Piece::Need
+            }
+            Step::Unwritten => {
+                self.output.awaited = true;
+                Piece::Need
+            }
+        })
     }
 
     /// Nothing but time: the same as [`handle_input`](Self::handle_input) without bytes.

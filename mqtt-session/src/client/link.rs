@@ -177,6 +177,7 @@ impl<S: Storage> Client<S> {
         // A server must not get a DISCONNECT from a 3.x client that found fault with it: it would drop the will.
         let speaks = connection.version.has_properties() && self.link.connected().is_some();
         self.end_requests();
+        self.break_stream();
         self.unchoose();
         self.output.wind_up(if speaks { last_words } else { None });
         if let Some(connection) = self.link.connection_mut() {
@@ -220,6 +221,7 @@ impl<S: Storage> Client<S> {
             Link::Closed(_) => {}
             Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) | Link::Closing(_) => {
                 self.end_requests();
+                self.break_stream();
                 self.output.closed = Some(Closed {
                     by: ClosedBy::Transport,
                     refused: false,

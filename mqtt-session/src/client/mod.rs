@@ -24,6 +24,7 @@
 //! | `choose` | which packet comes next |
 //! | `output` | bytes out, and what their being written means |
 //! | `shutdown` | ending when everything is done |
+//! | `stream` | messages that are larger than the receive buffer |
 //! | `timing` | deadlines |
 //! | `owned` | events with bytes of their own |
 
@@ -42,14 +43,19 @@ mod owned;
 mod publish;
 mod requests;
 mod shutdown;
+mod stream;
 mod timing;
 
 pub use arrivals::Ack;
-pub use config::{Acknowledge, Config, Offline, OnSessionLost, UnknownSession};
-pub use event::{AbortReason, Closed, ClosedBy, Connected, Event, Found, Message, Outcome};
+pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession};
+pub use event::{
+    AbortReason, Broken, Closed, ClosedBy, Connected, Event, Found, Message, MessageStart, Outcome,
+};
 pub use input::Handled;
 #[cfg(feature = "bytes")]
-pub use owned::{OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedOutcome, OwnedProperties};
+pub use owned::{
+    OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedMessageStart, OwnedOutcome, OwnedProperties,
+};
 pub use publish::Publish;
 
 /// What [`Client::connect`] is told: the CONNECT packet itself. Borrowed at each connect and never kept.
@@ -64,6 +70,7 @@ use crate::{
 use arrivals::Arrivals;
 use link::Link;
 use output::Output;
+use stream::Stream;
 
 /// An MQTT client of any version, without IO. See the [module](self) for its loop.
 ///
@@ -78,6 +85,8 @@ pub struct Client<S: Storage> {
     session: Session,
     outbox: Outbox,
     arrivals: Arrivals,
+    /// The message that is arriving in pieces.
+    stream: Option<Stream>,
     output: Output,
     next_token: Token,
     last_id: Option<PacketId>,
@@ -149,6 +158,7 @@ impl<S: Storage> Client<S> {
             session: Session::default(),
             outbox: Outbox::EMPTY,
             arrivals: Arrivals::EMPTY,
+            stream: None,
             output: Output::EMPTY,
             next_token: Token::FIRST,
             last_id: None,
@@ -242,6 +252,9 @@ impl<S: Storage> Client<S> {
 
     /// The next event that input does not bring: ends of operations, then the end of the connection.
     fn owed_event(&mut self) -> Option<Event<'static>> {
+        if core::mem::take(&mut self.output.broken) {
+            return Some(Event::MessageEnd(Err(Broken)));
+        }
         if let Some(index) = self.outbox.ended.pop_front(&mut Slots(&mut self.storage)) {
             let slot = self.storage.slot_mut(index);
             let (token, stage) = (slot.token, slot.stage);
@@ -271,6 +284,9 @@ impl<S: Storage> Client<S> {
     }
 
     fn has_event(&self) -> bool {
-        !self.outbox.ended.is_empty() || self.output.aborted_ping.is_some() || self.output.closed.is_some()
+        self.output.broken
+            || !self.outbox.ended.is_empty()
+            || self.output.aborted_ping.is_some()
+            || self.output.closed.is_some()
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Output {
     pub(super) awaited: bool,
     pub(super) closed: Option<Closed<'static>>,
     pub(super) aborted_ping: Option<Token>,
+    /// A message that had begun to be told will not come to its end.
+    pub(super) broken: bool,
 }
 
 /// A packet on its way.
@@ -65,6 +67,7 @@ impl Output {
         awaited: false,
         closed: None,
         aborted_ping: None,
+        broken: false,
     };
 
     /// The packet of this operation is chosen and not written to its end.

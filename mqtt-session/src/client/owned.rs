@@ -6,7 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use mqtt_proto::{PacketId, PacketType, Properties, QoS, ReasonCode, Statement, property::PropertyPlace};
 
-use super::{AbortReason, Closed, ClosedBy, Connected, Event, Message, Outcome};
+use super::{AbortReason, Broken, Closed, ClosedBy, Connected, Event, Message, MessageStart, Outcome};
 use crate::{AckToken, Token, flow::Cause};
 
 /// An [`Event`] with bytes of its own.
@@ -17,6 +17,17 @@ pub enum OwnedEvent {
     Connected(OwnedConnected),
     /// See [`Event::Message`].
     Message(OwnedMessage),
+    /// See [`Event::MessageStart`].
+    MessageStart(OwnedMessageStart),
+    /// See [`Event::MessageData`].
+    MessageData {
+        /// Where in the payload they begin.
+        offset: u32,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// See [`Event::MessageEnd`].
+    MessageEnd(Result<Option<AckToken>, Broken>),
     /// See [`Event::Completed`].
     Completed {
         /// Which operation.
@@ -72,6 +83,26 @@ pub struct OwnedMessage {
     pub properties: OwnedProperties,
     /// In manual mode, the duty to acknowledge it.
     pub ack: Option<AckToken>,
+}
+
+/// See [`MessageStart`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OwnedMessageStart {
+    /// Where it was published.
+    pub topic: String,
+    /// Bytes that its payload will have; promised by the server.
+    pub payload_len: u32,
+    /// At which QoS it came.
+    pub qos: QoS,
+    /// It was retained.
+    pub retain: bool,
+    /// It may have come before.
+    pub dup: bool,
+    /// The packet id; none at QoS 0.
+    pub packet_id: Option<PacketId>,
+    /// Its properties.
+    pub properties: OwnedProperties,
 }
 
 /// See [`Outcome`].
@@ -173,6 +204,28 @@ impl From<Event<'_>> for OwnedEvent {
                 token,
                 outcome: outcome.into(),
             },
+            Event::MessageStart(MessageStart {
+                topic,
+                payload_len,
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties,
+            }) => Self::MessageStart(OwnedMessageStart {
+                topic: topic.as_str().into(),
+                payload_len,
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties: OwnedProperties::new(PacketType::Publish, properties),
+            }),
+            Event::MessageData { offset, bytes } => Self::MessageData {
+                offset,
+                bytes: Bytes::copy_from_slice(bytes),
+            },
+            Event::MessageEnd(end) => Self::MessageEnd(end),
             Event::Aborted { token, why } => Self::Aborted { token, why },
             Event::Closed(Closed {
                 by,

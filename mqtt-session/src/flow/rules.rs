@@ -34,6 +34,11 @@ pub enum Cause {
     Text(&'static str),
     /// A packet that could not be decoded.
     Bytes(DecodeError),
+    /// The head of a message, topic and properties, is larger than the receive buffer.
+    HeadTooLarge {
+        /// Bytes that would have been enough to read on, from the start of the packet.
+        needed: u32,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -41,6 +46,12 @@ impl fmt::Display for Cause {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Bytes(error) => error.fmt(f),
+            Self::HeadTooLarge { needed } => {
+                write!(
+                    f,
+                    "head of a message larger than the receive buffer: {needed} bytes"
+                )
+            }
         }
     }
 }
@@ -88,7 +99,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.code, self.cause)?;
         match (self.cause, self.statement) {
-            (Cause::Text(_), Some(statement)) => write!(f, " ({statement})"),
+            (Cause::Text(_) | Cause::HeadTooLarge { .. }, Some(statement)) => write!(f, " ({statement})"),
             // The error names its statement itself.
             (Cause::Bytes(_), _) | (_, None) => Ok(()),
         }

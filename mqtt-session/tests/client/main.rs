@@ -17,4 +17,5 @@ mod peer;
 mod refusals;
 mod resume;
 mod splits;
+mod stream;
 mod time;

@@ -150,6 +150,12 @@ impl<S: Storage> Peer<S> {
         std::iter::from_fn(|| self.next(|event| event.map(|event| short(&event)))).collect()
     }
 
+    /// Bytes come, and what is told of them.
+    pub(crate) fn send_and_hear(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.send_bytes(bytes);
+        self.events()
+    }
+
     /// Writes everything that the client has to write, and tells which packets those are.
     pub(crate) fn sent(&mut self) -> Vec<String> {
         self.sent_by(usize::MAX)
@@ -232,6 +238,10 @@ pub(crate) fn short(event: &Event<'_>) -> String {
     match event {
         Event::Connected(c) => format!("connected {}", c.session_present),
         Event::Message(m) => format!("message {}", String::from_utf8_lossy(m.payload)),
+        Event::MessageStart(start) => format!("start {}", start.payload_len),
+        Event::MessageData { offset, .. } => format!("data {offset}"),
+        Event::MessageEnd(Ok(_)) => "end".to_owned(),
+        Event::MessageEnd(Err(_)) => "broken".to_owned(),
         Event::Completed { token, outcome } => {
             let how = format!("{outcome:?}");
             let how = how.split([' ', '{']).next().unwrap().to_lowercase();
