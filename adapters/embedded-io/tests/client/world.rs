@@ -421,6 +421,9 @@ pub(crate) fn told(event: &Event<'_>) -> String {
             Outcome::Ponged { .. } => "ponged".into(),
             _ => unreachable!(),
         },
+        Event::MessageStart(start) => format!("start {}", start.payload_len),
+        Event::MessageData { bytes, .. } => format!("data {}", bytes.len()),
+        Event::MessageEnd(end) => format!("end {}", end.is_ok()),
         Event::Aborted { why, .. } => format!("aborted {why:?}"),
         Event::Closed(closed) => match closed.code {
             Some(code) => format!("closed {:?} {:#x}", closed.by, code.0),

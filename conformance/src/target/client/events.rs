@@ -30,6 +30,27 @@ pub(super) fn happened(event: Event<'_>) -> Happened {
             gives = message.ack.map(|token| Val::Int(token.into_raw()));
             "Message"
         }
+        Event::MessageStart(start) => {
+            list.push(("topic", Val::text(start.topic.as_str())));
+            list.push(("qos", Val::Int(start.qos as u64)));
+            list.push(("dup", flag(start.dup)));
+            list.push(("retain", flag(start.retain)));
+            let id = start.packet_id.map(|id| Val::Int(id.get().into()));
+            list.extend(id.map(|id| ("id", id)));
+            properties(&mut list, &start.properties);
+            list.push(("payload_len", Val::Int(start.payload_len.into())));
+            "MessageStart"
+        }
+        Event::MessageData { offset, bytes } => {
+            list.push(("offset", Val::Int(offset.into())));
+            list.push(("payload", Val::Data(bytes.to_vec())));
+            "MessageData"
+        }
+        Event::MessageEnd(end) => {
+            list.push(("broken", flag(end.is_err())));
+            gives = end.ok().flatten().map(|token| Val::Int(token.into_raw()));
+            "MessageEnd"
+        }
         Event::Completed { token, outcome } => {
             list.push(("token", Val::Int(token.get().into())));
             completed(&mut list, &outcome);
