@@ -74,12 +74,14 @@ pub struct Limits {
     pub connections: usize,
     /// Sessions, connected or kept. Default: 1,000,000.
     pub sessions: usize,
-    /// Bytes of one packet from a client, its fixed header included; announced as Maximum Packet Size. Default: 16 MiB.
+    /// Bytes of one packet from a client, its fixed header included; announced as Maximum Packet Size. 0 counts as 1.
+    /// Default: 16 MiB.
     pub max_packet_size: u32,
     /// Messages of QoS 1 and 2 that a client may have under way to the server; announced as Receive Maximum. Clients of
-    /// 3.1 and 3.1.1 are not told, and are not held to it. Default: 1,024.
+    /// 3.1 and 3.1.1 are not told, and are not held to it. 0 counts as 1. Default: 1,024.
     pub receive_maximum: u16,
-    /// Messages of QoS 1 and 2 under way to one client; its own Receive Maximum may be lower. Default: 1,024.
+    /// Messages of QoS 1 and 2 under way to one client; its own Receive Maximum may be lower. 0 counts as 1. Default:
+    /// 1,024.
     pub max_in_flight: u16,
     /// Topic aliases that a client may use; announced as Topic Alias Maximum. Each costs its topic while the connection
     /// lasts. Default: 16.
@@ -94,7 +96,7 @@ pub struct Limits {
     pub retained_bytes: usize,
     /// Subscriptions of one session. Default: 100,000.
     pub subscriptions_per_session: usize,
-    /// Levels of a topic or filter. Default: 128.
+    /// Levels of a topic or filter. More than 1,024 count as 1,024. Default: 128.
     pub topic_levels: usize,
     /// How long a connection may take to send its CONNECT, and to take the last bytes once it is over. Default: 10 s.
     pub connect_timeout: Duration,
@@ -106,6 +108,18 @@ pub struct Limits {
     pub session_expiry_max: u32,
     /// Events that wait to be polled; when there are more, the oldest are forgotten and counted. Default: 10,000.
     pub events: usize,
+}
+
+impl Limits {
+    /// With what cannot be said on the wire, or would not end, put right.
+    pub(super) fn sane(mut self) -> Self {
+        self.max_packet_size = self.max_packet_size.max(1); // 5.0, 3.2.2.3.6
+        self.receive_maximum = self.receive_maximum.max(1); // 5.0, 3.2.2.3.3
+        self.max_in_flight = self.max_in_flight.max(1);
+        // A search goes down the levels by recursion.
+        self.topic_levels = self.topic_levels.min(1_024);
+        self
+    }
 }
 
 impl Default for Limits {

@@ -147,6 +147,9 @@ impl Driver {
             let Some(wire) = wire(&mut self.wires, c) else {
                 return Flushed::Dead;
             };
+            if self.server.is_late(c) {
+                return Flushed::Dead;
+            }
             let is_rest = !wire.unsent.is_empty();
             let taken = if is_rest {
                 0
@@ -198,11 +201,11 @@ impl Driver {
         }
     }
 
-    /// A connection to [`flush`](Self::flush). One that is blocked is not given.
+    /// A connection to [`flush`](Self::flush). One that is blocked is given only when it is to be closed all the same.
     pub fn take_dirty(&mut self) -> Option<ConnId> {
         loop {
             let c = self.server.poll_ready()?;
-            if wire(&mut self.wires, c).is_some_and(|wire| !wire.blocked) {
+            if wire(&mut self.wires, c).is_some_and(|wire| !wire.blocked || self.server.is_late(c)) {
                 return Some(c);
             }
         }

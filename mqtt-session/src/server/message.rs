@@ -83,9 +83,11 @@ impl Message {
     /// The same message with an expiry that begins to run `now`: a will is published long after it was received.
     pub(crate) fn starting(mut self, now: Instant, expiry: Option<u32>) -> Self {
         let at = expiry.map_or(Instant::MAX, |seconds| now + Duration::from_secs(seconds.into()));
-        if let Some(block) = Arc::get_mut(&mut self.0) {
-            put(block, EXPIRES_AT, &at.as_micros().to_le_bytes());
-        }
+        put(
+            Arc::make_mut(&mut self.0),
+            EXPIRES_AT,
+            &at.as_micros().to_le_bytes(),
+        );
         self
     }
 

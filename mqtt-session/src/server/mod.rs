@@ -112,7 +112,7 @@ impl Server {
     /// There are as many connections as the limit allows; nothing has changed.
     pub fn open(&mut self, now: Instant, peer: Peer) -> Result<ConnId, Overloaded> {
         let id = self.broker.open(peer)?;
-        let conn = ServerConn::new(now, self.broker.config());
+        let conn = ServerConn::new(self.broker.clock(now), self.broker.config());
         if self.places.len() <= id.index() {
             self.places.resize_with(id.index() + 1, || None);
         }
@@ -149,11 +149,10 @@ impl Server {
                 consumed = rx.len();
             }
         }
-        if place.conn.owes_pong() && !place.listed {
-            place.listed = true;
-            self.ready.push_back(c);
-        }
         place.stalled = !place.conn.wants_input();
+        if place.conn.owes_pong() {
+            self.make_ready(c);
+        }
         self.arm(c);
         consumed
     }
@@ -219,6 +218,12 @@ impl Server {
         self.get(c).is_none_or(|place| place.conn.wants_close())
     }
 
+    /// The connection was over for [`Limits::connect_timeout`]: close the transport, whatever it has not taken. True also of
+    /// an id that is gone.
+    pub fn is_late(&self, c: ConnId) -> bool {
+        self.get(c).is_none_or(|place| place.conn.is_late())
+    }
+
     /// The transport is closed, by whomever. The id is gone.
     pub fn handle_disconnect(&mut self, now: Instant, c: ConnId) {
         let Self {
@@ -254,7 +259,16 @@ impl Server {
                 return Some(c);
             }
         }
-        self.broker.poll_ready()
+        let c = self.broker.poll_ready()?;
+        if self.broker.is_over(c) {
+            // Whatever it takes of what it is owed, from now on it has but so much time.
+            let now = self.broker.clock(Instant::ZERO);
+            if let Some(place) = place(&mut self.places, c) {
+                place.conn.handle_over(now);
+            }
+            self.arm(c);
+        }
+        Some(c)
     }
 
     /// What happened. Nothing depends on this being called; events that nobody polls are forgotten, the oldest first.
@@ -273,15 +287,14 @@ impl Server {
     /// Time has passed: keep-alive, late CONNECTs, sessions, wills, retained messages.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(c) = self.deadlines.pop_due(now) {
-            let reading = self.broker.wants_input(c);
+            let reading = self.wants_input(c);
             let Some(place) = place(&mut self.places, c) else {
                 continue;
             };
             place.armed = Armed::default();
             let request = place.conn.handle_timeout(now, reading);
-            if place.conn.wants_close() && !place.listed {
-                place.listed = true;
-                self.ready.push_back(c);
+            if place.conn.wants_close() {
+                self.make_ready(c);
             }
             match request {
                 Some(request) => {

@@ -1,14 +1,10 @@
 //! Retained messages: the last one of each topic (3.3.1.3), found by filter through a tree.
 
-use alloc::{
-    boxed::Box,
-    collections::BTreeMap,
-    string::{String, ToString},
-};
+use alloc::{boxed::Box, collections::BTreeMap, string::ToString};
 
 use super::{
     message::Message,
-    route::tree::{LevelTree, Vacant},
+    route::tree::{LevelTree, Search, Vacant},
 };
 use crate::Instant;
 
@@ -103,20 +99,28 @@ impl Retained {
         }
     }
 
-    /// The first message after this topic that the filter matches and that was stored by then.
+    /// The first message after this topic that the filter matches and that was stored by then, if it is found within so
+    /// many steps.
     pub(crate) fn next(
         &self,
         filter: &str,
         after: Option<&str>,
         dollar: bool,
         until: Serial,
-    ) -> Option<(String, Message)> {
+        steps: &mut usize,
+    ) -> Search<Message> {
         let mut after = after.map(ToString::to_string);
         loop {
-            let (topic, slot) = self.tree.next_matching_name(filter, after.as_deref(), dollar)?;
-            match &slot.0 {
-                Some(kept) if kept.serial <= until => return Some((topic, kept.message.clone())),
-                Some(_) | None => after = Some(topic),
+            match self
+                .tree
+                .next_matching_name(filter, after.as_deref(), dollar, steps)
+            {
+                Search::Found(topic, Slot(Some(kept))) if kept.serial <= until => {
+                    return Search::Found(topic, kept.message.clone());
+                }
+                Search::Found(topic, _) => after = Some(topic),
+                Search::Paused(path) => return Search::Paused(path),
+                Search::Done => return Search::Done,
             }
         }
     }
@@ -158,6 +162,10 @@ mod tests {
         Message::new(Instant::from_secs(10), &head, payload)
     }
 
+    fn next(retained: &Retained, filter: &str, after: Option<&str>, until: Serial) -> Search<Message> {
+        retained.next(filter, after, false, until, &mut usize::MAX.clone())
+    }
+
     fn store(retained: &mut Retained, topic: &str, payload: &[u8]) -> bool {
         retained.store(topic, message(topic, payload, Properties::EMPTY))
     }
@@ -168,7 +176,9 @@ mod tests {
         assert!(store(&mut retained, "a", b"1"));
         assert!(store(&mut retained, "a", b"22"));
         assert_eq!(retained.count(), 1);
-        let (topic, found) = retained.next("#", None, false, retained.last()).unwrap();
+        let Search::Found(topic, found) = next(&retained, "#", None, retained.last()) else {
+            panic!("it is there")
+        };
         assert_eq!((&*topic, found.payload()), ("a", &b"22"[..]));
         retained.remove("a");
         assert_eq!(
@@ -183,9 +193,9 @@ mod tests {
         store(&mut retained, "a", b"1");
         let until = retained.last();
         store(&mut retained, "b", b"2");
-        let (topic, _) = retained.next("#", None, false, until).unwrap();
-        assert_eq!(topic, "a");
-        assert!(retained.next("#", Some("a"), false, until).is_none());
+        let first = next(&retained, "#", None, until);
+        assert!(matches!(first, Search::Found(topic, _) if topic == "a"));
+        assert_eq!(next(&retained, "#", Some("a"), until), Search::Done);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-use mqtt_proto::Packet;
+use mqtt_proto::{Packet, ReasonCode};
 use mqtt_session::{
-    Body,
+    Body, Instant,
     server::{
-        Peer, ServerConfig,
+        ConnId, Peer, ServerConfig,
         driver::{Driver, Flushed, Written},
     },
 };
@@ -123,7 +123,7 @@ fn take<'t>(taken: &'t mut Vec<u8>, room: &'t mut usize) -> impl FnMut(&[u8]) ->
 #[test]
 fn a_turn_writes_once_for_each_connection_and_a_blocked_one_waits() {
     let mut driver = Driver::new(ServerConfig::default());
-    let now = mqtt_session::Instant::from_secs(1);
+    let now = Instant::from_secs(1);
     let ends = ["a", "b"].map(|name| {
         let c = driver.open(now, Peer::default()).unwrap();
         assert!(driver.received(now, c, &encode(V311, Packet::Connect(connect(V311, name)))));
@@ -187,7 +187,7 @@ fn a_turn_writes_once_for_each_connection_and_a_blocked_one_waits() {
 #[test]
 fn the_driver_says_when_a_connection_is_to_be_closed_after_its_last_bytes() {
     let mut driver = Driver::new(ServerConfig::default());
-    let now = mqtt_session::Instant::from_secs(1);
+    let now = Instant::from_secs(1);
     let c = driver.open(now, Peer::default()).unwrap();
     driver.received(now, c, &encode(V5, Packet::Connect(connect(V5, "a"))));
     driver.received(now, c, &[0x00, 0x00]);
@@ -223,4 +223,84 @@ fn a_client_that_was_not_read_until_its_pings_were_answered_is_ready_when_it_may
         assert!(net.server.wants_input(end.id));
         assert_eq!(net.server.poll_ready(), Some(end.id), "it may be read again");
     }
+}
+
+#[test]
+fn a_connection_that_is_over_is_given_up_when_its_client_takes_no_bytes_for_too_long() {
+    type End = fn(&mut Driver, Instant, ConnId);
+    let ends: [(&str, End); 4] = [
+        ("silence", |_, _, _| {}),
+        ("taken over", |driver, now, _| {
+            let other = driver.open(now, Peer::default()).unwrap();
+            driver.received(now, other, &encode(V5, Packet::Connect(connect(V5, "slow"))));
+        }),
+        ("disconnected", |driver, now, c| {
+            driver.disconnect(now, c, ReasonCode::ADMINISTRATIVE_ACTION);
+        }),
+        ("a violation", |driver, now, c| {
+            driver.received(now, c, &[0x00, 0x00]);
+        }),
+    ];
+    for (how, end) in ends {
+        // Bytes are left in the driver, in the server, or in both.
+        for room in [0, 10, 70_000] {
+            let mut driver = Driver::new(ServerConfig::default());
+            let mut now = Instant::from_secs(1);
+            let c = driver.open(now, Peer::default()).unwrap();
+            let keep_alive = if how == "silence" { 2 } else { 0 };
+            let hello = connect(V5, "slow");
+            driver.received(
+                now,
+                c,
+                &encode(
+                    V5,
+                    Packet::Connect(mqtt_proto::packet::Connect { keep_alive, ..hello }),
+                ),
+            );
+            driver.received(now, c, &[0x82, 0x07, 0x00, 0x01, 0x00, 0x00, 0x01, b't', 0x00]);
+            let payload = "x".repeat(200_000);
+            driver.received(
+                now,
+                c,
+                &encode(V5, Packet::Publish(message("t", Q0, 0, &payload))),
+            );
+            let (mut taken, mut room) = (Vec::new(), room);
+            assert_eq!(driver.take_dirty(), Some(c));
+            assert_eq!(
+                driver.flush(now, c, take(&mut taken, &mut room)),
+                Flushed::Blocked
+            );
+            end(&mut driver, now, c);
+            let mut dead = false;
+            for _ in 0..20 {
+                while let Some(dirty) = driver.take_dirty() {
+                    let flushed = driver.flush(now, dirty, |_| Written::WouldBlock);
+                    dead |= dirty == c && flushed == Flushed::Dead;
+                }
+                if dead {
+                    break;
+                }
+                now = driver
+                    .poll_timeout()
+                    .unwrap_or_else(|| panic!("{how}: it stays for ever"));
+                driver.handle_timeout(now);
+            }
+            assert!(dead, "{how}");
+            assert!(now <= Instant::from_secs(1 + 3 + 10), "{how}: {now:?}");
+            driver.close(now, c);
+        }
+    }
+}
+
+#[test]
+fn time_that_goes_back_makes_no_new_connection_late() {
+    let mut net = Net::new();
+    let old = net.client(V5, "a");
+    net.say(old, "t", "x");
+    net.now = Instant::from_secs(1);
+    let end = net.open(V311);
+    net.now = Instant::from_secs(1_001);
+    net.server.handle_timeout(net.now);
+    net.send(end, Packet::Connect(connect(V311, "b")));
+    assert_eq!(net.recv(end), ["CONNACK session_present=0 code=0"]);
 }

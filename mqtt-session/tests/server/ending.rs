@@ -241,3 +241,30 @@ fn a_shutdown_says_so_to_clients_of_5_0_and_closes_all() {
     assert_eq!(net.recv(old), ["close"]);
     assert_eq!(net.recv(fresh), ["close"]);
 }
+
+#[test]
+fn the_will_of_a_copied_server_expires_as_that_of_the_first() {
+    let mut net = Net::new();
+    let list = [Property::MessageExpiryInterval(5)];
+    let (end, _) = net.client_with(Connect {
+        will: Some(Will {
+            properties: Properties::new(&list),
+            ..will("w", b"x")
+        }),
+        ..connect(V5, "a")
+    });
+    let mut copy = Net {
+        server: net.server.clone(),
+        now: net.now,
+    };
+    for net in [&mut net, &mut copy] {
+        let watcher = watcher(net);
+        net.pass_secs(100);
+        net.cut(end);
+        assert_eq!(
+            net.recv(watcher).len(),
+            1,
+            "it began to expire when it was published"
+        );
+    }
+}

@@ -271,3 +271,65 @@ fn no_packet_is_larger_than_the_client_takes_5_mqtt_3_1_2_24() {
         );
     }
 }
+
+#[test]
+fn limits_at_their_extremes_neither_break_the_protocol_nor_the_server() {
+    let mut net = Net::with(|config| {
+        config.limits.receive_maximum = 0;
+        config.limits.max_in_flight = 0;
+        config.limits.topic_levels = usize::MAX;
+        config.limits.events = 0;
+        config.limits.connect_timeout = core::time::Duration::MAX;
+    });
+    let (end, said) = net.client_with(connect(V5, "a"));
+    assert!(said.contains("receive_maximum=1"), "{said}");
+    net.subscribe(end, "#", Q1);
+    for n in 1..=2 {
+        net.publish(end, message("t", Q1, n, "x"));
+        assert_eq!(net.recv(end).len(), 2, "PUBACK and the message");
+        net.puback(end, n);
+    }
+    // As deep as a topic can be.
+    let deep = "/".repeat(65_535);
+    net.retain(end, &deep, "x");
+    net.retain(end, &"/".repeat(1_023), "x");
+    assert_eq!(net.recv(end).len(), 1);
+    net.subscribe(end, "t", Q0);
+    let said = net.subscribe_with(end, "#", SubscriptionOptions::new(Q0), None);
+    assert_eq!(said.len(), 2, "SUBACK and the one that was kept");
+
+    let mut net = Net::with(|config| config.limits.max_packet_size = 0);
+    let end = net.open(V5);
+    net.raw(end, &encode(V5, Packet::Connect(connect(V5, "a"))));
+    assert_eq!(net.recv(end).last().unwrap(), "close");
+}
+
+#[test]
+fn a_server_may_end_a_connection_with_any_code_and_it_is_told_one_that_may_be_told() {
+    let mut net = Net::new();
+    for code in 0..=255 {
+        let end = net.client(V5, "a");
+        net.server
+            .disconnect(net.now, end.id, mqtt_proto::ReasonCode(code));
+        let said = net.recv(end);
+        assert!(said[0].starts_with("DISCONNECT"), "{code}: {said:?}");
+        net.cut(end);
+    }
+}
+
+#[test]
+fn identifiers_of_many_overlapping_subscriptions_count_as_bytes_of_the_queue() {
+    let mut net = Net::with(|config| config.limits.queue_bytes = 10_000);
+    let slow = net.client(V5, "s");
+    for n in 0..500_u32 {
+        // Both levels in all their forms, and what follows them.
+        let filter = format!("+/{}#", "+/".repeat(n as usize % 100));
+        net.subscribe_with(slow, &filter, SubscriptionOptions::new(Q0), Some(n + 1));
+    }
+    let from = net.client(V5, "p");
+    for _ in 0..100 {
+        net.say(from, &["x"; 110].join("/"), "");
+    }
+    let received = net.recv(slow).len();
+    assert!((1..20).contains(&received), "{received} of 640 bytes each");
+}

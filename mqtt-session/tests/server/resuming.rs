@@ -1,4 +1,4 @@
-use mqtt_proto::ReasonCode;
+use mqtt_proto::{Packet, Properties, Property, ReasonCode, packet::Disconnect};
 use mqtt_session::server::{DropCause, ServerEvent};
 
 use crate::net::*;
@@ -197,9 +197,9 @@ fn a_session_goes_from_one_version_to_another() {
     net.subscribe(old, "t", Q1);
     net.cut(old);
     let from = net.client(V5, "p");
-    let list = [mqtt_proto::Property::ContentType("text")];
+    let list = [Property::ContentType("text")];
     let mut sent = message("t", Q1, 1, "x");
-    sent.head.properties = mqtt_proto::Properties::new(&list);
+    sent.head.properties = Properties::new(&list);
     net.publish(from, sent);
     let (new, present) = net.keeper(V5, "s");
     assert!(present);
@@ -244,4 +244,51 @@ fn a_resend_that_is_too_large_for_the_new_connection_is_taken_for_delivered_5_mq
         }
         net.cut(to);
     }
+}
+
+#[test]
+fn a_refused_qos_2_message_is_refused_again_if_the_refusal_was_lost() {
+    let mut net = Net::with(|config| config.limits.topic_levels = 1);
+    for old_link_takes_it in [false, true] {
+        let (first, _) = net.keeper(V5, "a");
+        net.publish(first, message("too/deep", Q2, 1, "x"));
+        if !old_link_takes_it {
+            net.cut(first);
+        }
+        let (again, present) = net.keeper(V5, "a");
+        assert!(present);
+        if old_link_takes_it {
+            assert_eq!(net.recv(first)[0], "PUBREC id=1 code=0x90");
+        }
+        let mut repeat = message("too/deep", Q2, 1, "x");
+        repeat.head.dup = true;
+        net.publish(again, repeat);
+        assert_eq!(net.recv(again), ["PUBREC id=1 code=0x90"]);
+        // The id is free for another message.
+        net.publish(again, message("t", Q2, 1, "y"));
+        assert_eq!(net.recv(again), ["PUBREC id=1 code=0x10"]);
+        net.pubrel(again, 1);
+        assert_eq!(net.recv(again), ["PUBCOMP id=1"]);
+        net.cut(again);
+    }
+}
+
+#[test]
+fn a_session_that_the_limit_made_one_of_its_connection_alone_may_still_ask_for_more() {
+    let mut net = Net::with(|config| config.limits.session_expiry_max = 0);
+    let (end, _) = net.keeper(V5, "a");
+    let list = [Property::SessionExpiryInterval(100)];
+    net.send(
+        end,
+        Packet::Disconnect(Disconnect {
+            properties: Properties::new(&list),
+            ..Disconnect::new(ReasonCode::SUCCESS)
+        }),
+    );
+    assert_eq!(
+        net.recv(end),
+        ["close"],
+        "CONNECT did not say 0 (5.0, 3.14.2.2.2)"
+    );
+    assert!(!net.keeper(V5, "a").1);
 }

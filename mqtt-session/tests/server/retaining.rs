@@ -205,3 +205,64 @@ fn without_retained_messages_connack_says_so_and_retain_ends_the_connection_5_mq
         "5/MQTT-3.2.2-13"
     );
 }
+
+#[test]
+fn a_long_search_for_retained_messages_gives_others_their_turn_and_comes_to_its_end() {
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    for n in 0..10_000 {
+        net.retain(from, &format!("a/{n}"), "x");
+    }
+    net.retain(from, "b/c/last", "found");
+    while net.server.poll_ready().is_some() {}
+    let end = net.client(V5, "s");
+    assert_eq!(
+        net.subscribe_with(end, "+/+/last", SubscriptionOptions::new(Q0), None),
+        ["SUBACK id=900 codes=[0]"],
+        "not at once"
+    );
+    let mut turns = 0;
+    loop {
+        assert_eq!(net.server.poll_ready(), Some(end.id), "it is not forgotten");
+        let said = net.recv(end);
+        turns += 1;
+        if !said.is_empty() {
+            assert_eq!(said, ["PUBLISH topic=\"b/c/last\" retain=1 payload=\"found\""]);
+            break;
+        }
+    }
+    assert!((5..20).contains(&turns), "{turns}");
+    assert_eq!(net.recv(end), [""; 0]);
+    assert_eq!(net.server.poll_ready(), None);
+}
+
+#[test]
+fn many_filters_in_one_subscribe_bring_their_retained_messages_once_each() {
+    // Work for each filter that grows with the others would not come to an end here.
+    const COUNT: usize = 60_000;
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    for name in ["7", "59999"] {
+        net.retain(from, name, name);
+    }
+    let end = net.client(V311, "s");
+    let names: Vec<String> = (0..COUNT).map(|n| n.to_string()).collect();
+    let filters: Vec<_> = names
+        .iter()
+        .map(|name| Subscription {
+            filter: TopicFilter::new(name).unwrap(),
+            options: SubscriptionOptions::new(Q0),
+        })
+        .collect();
+    let subscribe = Subscribe {
+        packet_id: id(1),
+        properties: Properties::EMPTY,
+        filters: Subscriptions::new(&filters),
+    };
+    for _ in 0..2 {
+        net.send(end, Packet::Subscribe(subscribe));
+    }
+    let said = net.recv(end);
+    assert_eq!(said.len(), 4, "two SUBACKs, two messages");
+    assert!(said[2].contains("payload=\"59999\"") && said[3].contains("payload=\"7\""));
+}

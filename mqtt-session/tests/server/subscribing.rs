@@ -251,3 +251,22 @@ fn what_is_not_available_is_said_in_connack_and_refused_5_0_3_2_2_3_11_to_13() {
         "5/MQTT-3.2.2-11"
     );
 }
+
+#[test]
+fn a_session_that_called_one_filter_two_things_leaves_neither_behind() {
+    let mut net = Net::new();
+    let filter = "$share/g/t";
+    let (old, _) = net.keeper(V311, "a");
+    net.subscribe(old, filter, Q0);
+    let (new, _) = net.keeper(V5, "a");
+    net.subscribe(new, filter, Q0);
+    assert_eq!(net.unsubscribe(new, filter), ["UNSUBACK id=901 codes=[0]"]);
+    let (last, _) = net.client_with(connect(V5, "a"));
+    net.cut(last);
+    // The place of that session is another's now.
+    let other = net.client(V5, "b");
+    let from = net.client(V311, "p");
+    net.say(from, filter, "x");
+    net.say(from, "t", "x");
+    assert_eq!(net.recv(other), [""; 0]);
+}

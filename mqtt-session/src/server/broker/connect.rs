@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, sync::Arc};
 
-use mqtt_proto::{ReasonCode, Version, packet::Connect};
+use mqtt_proto::{MAX_REMAINING_LENGTH, ReasonCode, Version, packet::Connect};
 
 use super::{Broker, Phase};
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
         session::{Session, Will},
     },
 };
+
+/// Bytes of the largest packet there is, its fixed header included.
+const MAX_PACKET: u32 = MAX_REMAINING_LENGTH + 5;
 
 /// Longest client id in 3.1, in characters.
 const CLIENT_ID_CHARS_31: usize = 23;
@@ -163,7 +166,10 @@ impl Broker {
             link.session = Some(key);
             link.outgoing = Window::new(peer_max.min(limits.max_in_flight));
             link.incoming = Window::new(own_max);
-            link.max_packet = properties.maximum_packet_size().unwrap_or(u32::MAX);
+            link.max_packet = properties
+                .maximum_packet_size()
+                .unwrap_or(u32::MAX)
+                .min(MAX_PACKET);
         }
         let accepted = Accepted {
             session_present,

@@ -6,8 +6,15 @@ use super::Broker;
 use crate::{
     Instant,
     flow::{Answer, OnAnswer, Outgoing},
-    server::{ConnId, DropCause, Reply, route::SubscriptionIds, session::Waiting},
+    server::{
+        ConnId, DropCause, Reply,
+        route::{SubscriptionIds, tree::Search},
+        session::Waiting,
+    },
 };
+
+/// Topics that are looked at for retained messages before others have their turn.
+const SEARCH_STEPS: usize = 1_024;
 
 impl Broker {
     /// The next message for a client, taken out of its session's queue.
@@ -54,28 +61,38 @@ impl Broker {
         }
     }
 
-    /// The next retained message of the oldest subscription that is not through with them; `None` also when the window
-    /// holds it back.
+    /// The next retained message of a subscription that is not through with them; `None` also when the window holds it
+    /// back, or when the search takes so long that others are to have their turn before it goes on.
     fn next_retained(&mut self, conn: ConnId) -> Option<Waiting> {
+        let mut steps = SEARCH_STEPS;
         loop {
             let link = self.links.get_mut(conn.index())?;
             let session = self.sessions.get_mut(link.session?.0 as usize)?;
             let window_has_room = link.outgoing.has_room();
             let pulls = &mut session.rare.as_mut()?.retained;
-            let Some(pull) = pulls.front_mut() else {
+            let Some(mut entry) = pulls.first_entry() else {
                 session.tidy();
                 return session.queue.pop(window_has_room);
             };
-            let next = self
-                .retained
-                .next(&pull.filter, pull.after.as_deref(), pull.dollar, pull.until);
-            let Some((topic, message)) = next else {
-                pulls.pop_front();
-                if pulls.is_empty() {
-                    pulls.shrink_to_fit();
-                }
-                continue;
-            };
+            let pull = entry.get();
+            let after = pull.after.as_deref();
+            let (topic, message) =
+                match self
+                    .retained
+                    .next(entry.key(), after, pull.dollar, pull.until, &mut steps)
+                {
+                    Search::Found(topic, message) => (topic, message),
+                    Search::Paused(path) => {
+                        entry.get_mut().after = Some(path.into());
+                        self.wake(conn);
+                        return None;
+                    }
+                    Search::Done => {
+                        entry.remove();
+                        continue;
+                    }
+                };
+            let pull = entry.get_mut();
             let waiting = Waiting::retained(message, pull.qos, SubscriptionIds::one(pull.id));
             if waiting.qos != QoS::AtMostOnce && !window_has_room {
                 return None;

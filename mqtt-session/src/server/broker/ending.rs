@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_proto::{ReasonCode, packet::Disconnect};
+use mqtt_proto::{ReasonCode, TopicFilter, packet::Disconnect};
 
 use super::{Broker, Phase};
 use crate::{
@@ -25,7 +25,7 @@ impl Broker {
         let asked = disconnect.properties.session_expiry_interval();
         if let Some(asked) = asked.filter(|&asked| asked != session.expiry) {
             // 5.0, 3.14.2.2.2: what began as a session of this connection alone stays one.
-            if session.expiry == 0 {
+            if session.expiry == 0 && max > 0 {
                 return self.violation(now, conn, &rules::SESSION_EXPIRY_RAISED);
             }
             session.expiry = asked.min(max);
@@ -118,7 +118,11 @@ impl Broker {
         };
         self.by_client.remove(&session.client_id);
         self.deadlines.set(key, &mut session.armed, None);
-        self.forget_filters(key, session.filters.iter().map(|(filter, ())| &**filter));
+        for (filter, ()) in session.filters.iter() {
+            if let Ok(filter) = TopicFilter::new(filter) {
+                self.forget_route(key, filter);
+            }
+        }
         // 5.0, 4.8.2: QoS 1 goes to another member of the group, begun or not; QoS 2 only if it was not begun
         // (5/MQTT-4.8.2-5).
         for exchange in session.in_flight.iter() {
@@ -144,10 +148,7 @@ impl Broker {
 
     /// Gives a message of a shared subscription to another member of its group; false if there is none.
     fn hand_over(&mut self, group: &GroupFilter, message: &Message) -> bool {
-        let Some(share) = mqtt_proto::TopicFilter::new(group)
-            .ok()
-            .and_then(mqtt_proto::TopicFilter::share)
-        else {
+        let Some(share) = TopicFilter::new(group).ok().and_then(TopicFilter::share) else {
             return false;
         };
         let Self { routes, sessions, .. } = self;

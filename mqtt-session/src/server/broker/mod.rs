@@ -89,7 +89,8 @@ pub struct Holdings {
 
 impl Broker {
     /// A broker without sessions.
-    pub fn new(config: ServerConfig) -> Self {
+    pub fn new(mut config: ServerConfig) -> Self {
+        config.limits = config.limits.sane();
         let limits = &config.limits;
         Self {
             now: Instant::ZERO,
@@ -253,8 +254,8 @@ impl Broker {
         self.link(conn).is_some_and(|link| link.paused)
     }
 
-    /// Nothing is taken from this client any more.
-    pub(super) fn is_over(&self, conn: ConnId) -> bool {
+    /// Nothing is taken from this client any more: what it is owed is still to be written, and then the transport closed.
+    pub fn is_over(&self, conn: ConnId) -> bool {
         self.link(conn).is_none_or(|link| link.phase == Phase::Over)
     }
 
@@ -323,7 +324,7 @@ impl Broker {
         }
     }
 
-    fn clock(&mut self, now: Instant) -> Instant {
+    pub(super) fn clock(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now
     }

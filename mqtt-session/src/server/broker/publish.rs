@@ -47,9 +47,12 @@ impl Broker {
         if !link.incoming.has_room() {
             return self.violation(now, conn, &rules::RECEIVE_MAXIMUM_BY_CLIENT);
         }
-        link.incoming.take();
-        session.received.insert(id, stage);
         let code = self.accept(now, conn, publish);
+        // Of what is refused nothing is remembered: should the refusal be lost, a repeat is refused again.
+        if let Some((link, session)) = self.session_of(conn).filter(|_| !code.is_failure()) {
+            link.incoming.take();
+            session.received.insert(id, stage);
+        }
         self.owe(conn, ack(head.qos, id, code));
     }
 
@@ -181,14 +184,14 @@ impl Broker {
         let Some((link, session)) = self.session_of(conn) else {
             return;
         };
-        // This code refuses a message that the exchange with this id is not about.
-        if code == ReasonCode::PACKET_IDENTIFIER_IN_USE {
+        // What is refused is not what the exchange with this id is about, if there is one.
+        if code.is_failure() {
             return;
         }
         let Some(stage) = session.received.get_mut(&id) else {
             return;
         };
-        match stage.on_answered(code.is_failure()) {
+        match stage.on_answered(false) {
             Some(next) => *stage = next,
             None => {
                 session.received.remove(&id);

@@ -93,22 +93,19 @@ impl Broker {
         // A shared subscription brings none (5.0, 4.8.2).
         if wants_retained && group.is_none() && self.retained.count() > 0 {
             let pull = RetainedPull {
-                filter: topics.as_str().into(),
                 qos,
                 dollar,
                 id,
                 until: self.retained.last(),
                 after: None,
             };
-            let pulls = &mut session.rare().retained;
-            pulls.retain(|old| old.filter != pull.filter);
-            pulls.push_back(pull);
+            session.rare().retained.insert(filter.as_str().into(), pull);
         }
         Ok(ReasonCode(qos.into()))
     }
 
     pub(super) fn unsubscribe(&mut self, conn: ConnId, unsubscribe: &Unsubscribe<'_>) {
-        let Some((version, Some(key))) = self.link(conn).map(|link| (link.version, link.session)) else {
+        let Some(key) = self.link(conn).and_then(|link| link.session) else {
             return;
         };
         let codes: Box<[u8]> = unsubscribe
@@ -116,7 +113,7 @@ impl Broker {
             .iter()
             .map(|filter| {
                 // 5/MQTT-3.10.4-1, 3.1.1/MQTT-3.10.4-1: exactly the same text.
-                let existed = self.forget_filter(key, version, filter);
+                let existed = self.forget_filter(key, filter);
                 let code = if existed {
                     ReasonCode::SUCCESS
                 } else {
@@ -128,31 +125,26 @@ impl Broker {
         self.owe(conn, Reply::UnsubAck(unsubscribe.packet_id, codes));
     }
 
-    fn forget_filter(&mut self, key: SessionKey, version: Version, filter: TopicFilter<'_>) -> bool {
-        let (group, topics) = parts(filter, version);
+    fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
         if let Some(session) = self.session(key) {
             session.filters.remove(filter.as_str());
-            // 5/MQTT-3.10.4-2: what was not begun is not sent any more.
-            if let (None, Some(rare)) = (group, &mut session.rare) {
-                rare.retained.retain(|pull| *pull.filter != *topics.as_str());
+            // What was not begun is not sent any more (5.0, 3.10.4).
+            if let Some(rare) = &mut session.rare {
+                rare.retained.remove(filter.as_str());
             }
         }
-        self.routes.unsubscribe(key, topics.as_str(), group)
+        self.forget_route(key, filter)
     }
 
-    /// Takes all subscriptions of a session out of the routes.
-    pub(super) fn forget_filters<'f>(&mut self, key: SessionKey, filters: impl Iterator<Item = &'f str>) {
-        for filter in filters {
-            let Ok(filter) = TopicFilter::new(filter) else {
-                continue;
-            };
-            // A client of 3.x and one of 5.0 mean different things by `$share/`, and a session may have known both.
-            self.routes.unsubscribe(key, filter.as_str(), None);
-            if let Some(share) = filter.share() {
-                self.routes
-                    .unsubscribe(key, share.filter().as_str(), Some(share.group()));
-            }
-        }
+    /// Takes a subscription out of the routes; false if there was none.
+    pub(super) fn forget_route(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
+        // A client of 3.x and one of 5.0 mean different things by `$share/`, and a session may have known both.
+        let direct = self.routes.unsubscribe(key, filter.as_str(), None);
+        let shared = filter.share().is_some_and(|share| {
+            self.routes
+                .unsubscribe(key, share.filter().as_str(), Some(share.group()))
+        });
+        direct || shared
     }
 }
 

@@ -20,7 +20,7 @@ impl ServerConn {
         let mut consumed = 0;
         loop {
             let rest = rx.get(consumed..).unwrap_or_default();
-            if self.phase == Phase::Closing {
+            if self.over {
                 // 3.14.4, 5/MQTT-3.1.4-6: what comes behind the end means nothing.
                 return Heard {
                     consumed: rx.len(),

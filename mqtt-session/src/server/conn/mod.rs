@@ -36,6 +36,10 @@ pub struct ServerConn {
     client_max_packet: u32,
     /// The highest topic alias that is taken.
     max_alias: u16,
+    /// The broker has ended the connection; nothing is taken any more.
+    over: bool,
+    /// It was over for too long.
+    late: bool,
     /// When the last whole packet came; before CONNECT, when the connection was opened; in the end, when that began.
     heard: Instant,
     /// How long CONNECT, and the last bytes, may take; in milliseconds.
@@ -80,6 +84,8 @@ impl ServerConn {
             max_packet: config.limits.max_packet_size,
             client_max_packet: u32::MAX,
             max_alias: config.limits.topic_alias_maximum,
+            over: false,
+            late: false,
             heard: now,
             patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
@@ -94,7 +100,7 @@ impl ServerConn {
 
     /// False while answers to pings must be written before more is read, and when the connection is over.
     pub const fn wants_input(&self) -> bool {
-        !matches!(self.phase, Phase::Closing) && self.pings < PINGS_MAX
+        !self.over && self.pings < PINGS_MAX
     }
 
     /// Nothing is taken and nothing is left to write: close the transport.
@@ -102,19 +108,31 @@ impl ServerConn {
         matches!(self.phase, Phase::Closing) && self.unsent.is_none()
     }
 
+    /// The time for the last bytes has passed: close the transport, whatever it has not taken.
+    pub const fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// The broker has ended this connection ([`Broker::is_over`](super::Broker::is_over)): what is owed may still be
+    /// written for as long as a CONNECT may take. Without this, a client that takes no bytes is never found out.
+    pub fn handle_over(&mut self, now: Instant) {
+        if !self.over {
+            self.over = true;
+            self.heard = self.heard.max(now);
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
+            _ if self.over => (!self.late).then(|| self.heard + Duration::from_millis(self.patience.into())),
             Phase::Fresh | Phase::Answerable => {
                 Some(self.heard + Duration::from_millis(self.patience.into()))
             }
             Phase::Open if self.keep_alive == 0 => None,
             // 5/MQTT-3.1.2-22, 3.1.1/MQTT-3.1.2-24: one and a half times the Keep Alive.
             Phase::Open => Some(self.heard + Duration::from_millis(u64::from(self.keep_alive) * 1_500)),
-            Phase::Closing => self
-                .unsent
-                .is_some()
-                .then(|| self.heard + Duration::from_millis(self.patience.into())),
+            Phase::Closing => None,
         }
     }
 
@@ -125,16 +143,19 @@ impl ServerConn {
             return None;
         }
         match self.phase {
+            _ if self.over => {
+                self.late = true;
+                self.unsent = None;
+                self.close(now);
+                None
+            }
             Phase::Fresh | Phase::Answerable => Some(Request::NoConnect),
             Phase::Open if !reading => {
                 self.heard = now;
                 None
             }
             Phase::Open => Some(Request::Violation(rules::KEEP_ALIVE.broken(self.version))),
-            Phase::Closing => {
-                self.unsent = None;
-                None
-            }
+            Phase::Closing => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{vec, vec::Vec};
 
 use mqtt_proto::{
-    EncodeError, EncodeErrorKind, Packet, Properties, Property, QoS, ReasonCode, Version,
+    EncodeError, EncodeErrorKind, Packet, PacketType, Properties, Property, QoS, ReasonCode, Sender, Version,
     packet::{Ack, ConnAck, Disconnect, ReasonCodes, SubAck, UnsubAck},
 };
 
@@ -140,16 +140,7 @@ impl ServerConn {
                 self.close(now);
                 written
             }
-            Reply::Disconnect(code) => {
-                // 5/MQTT-3.14.0-1; 3.x has no DISCONNECT from a server.
-                let written = if self.phase == Phase::Open && self.version.has_properties() {
-                    self.write_packet(&Packet::Disconnect(Disconnect::new(code)), out)
-                } else {
-                    0
-                };
-                self.close(now);
-                written
-            }
+            Reply::Disconnect(code) => self.disconnect(now, code, out),
             Reply::Close => {
                 self.close(now);
                 0
@@ -157,10 +148,27 @@ impl ServerConn {
         }
     }
 
-    fn close(&mut self, now: Instant) {
+    fn disconnect(&mut self, now: Instant, code: ReasonCode, out: &mut [u8]) -> usize {
+        // 5/MQTT-3.14.0-1; 3.x has no DISCONNECT from a server.
+        let written = if self.phase == Phase::Open && self.version.has_properties() {
+            // The owner of the server may have named any code.
+            let code = if code.is_allowed(PacketType::Disconnect, Sender::Server) {
+                code
+            } else {
+                ReasonCode::UNSPECIFIED_ERROR
+            };
+            self.write_packet(&Packet::Disconnect(Disconnect::new(code)), out)
+        } else {
+            0
+        };
+        self.close(now);
+        written
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
         self.phase = Phase::Closing;
         self.pings = 0;
-        self.heard = self.heard.max(now);
+        self.handle_over(now);
     }
 
     fn ack(&self, packet_id: mqtt_proto::PacketId, code: ReasonCode) -> Ack<'static> {

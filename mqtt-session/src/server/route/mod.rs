@@ -95,6 +95,11 @@ impl SubscriptionIds {
         }
     }
 
+    /// Bytes of memory beside the value itself.
+    pub(crate) fn more_bytes(&self) -> usize {
+        self.more.as_ref().map_or(0, |more| size_of_val(more.as_slice()))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = NonZeroU32> + '_ {
         self.first
             .into_iter()

@@ -8,7 +8,7 @@ use std::{
 use mqtt_proto::{TopicFilter, TopicName, Version};
 use proptest::prelude::*;
 
-use super::*;
+use super::{tree::Search, *};
 
 #[derive(Debug, Default)]
 struct Names(bool);
@@ -102,6 +102,7 @@ proptest! {
         names in prop::collection::btree_set(name(), 0..20),
         filter in filter(),
         dollar in any::<bool>(),
+        patience in 0..5_usize,
     ) {
         let version = if dollar { Version::V31 } else { Version::V5 };
         let mut tree = LevelTree::<Names>::new();
@@ -116,10 +117,22 @@ proptest! {
         wanted.sort();
         let mut found = vec![];
         let mut after: Option<String> = None;
-        while let Some((name, _)) = tree.next_matching_name(&filter, after.as_deref(), dollar) {
-            found.push(name.split('/').map(ToString::to_string).collect::<Vec<_>>());
-            after = Some(name);
-            prop_assert!(found.len() <= wanted.len());
+        let mut pauses = 0;
+        loop {
+            // However often it is interrupted.
+            match tree.next_matching_name(&filter, after.as_deref(), dollar, &mut patience.clone()) {
+                Search::Found(name, _) => {
+                    found.push(name.split('/').map(ToString::to_string).collect::<Vec<_>>());
+                    after = Some(name);
+                    prop_assert!(found.len() <= wanted.len());
+                }
+                Search::Paused(path) => {
+                    after = Some(path);
+                    pauses += 1;
+                    prop_assert!(pauses <= 1_000, "it gets on");
+                }
+                Search::Done => break,
+            }
         }
         prop_assert_eq!(found, wanted);
     }

@@ -42,6 +42,17 @@ pub(crate) struct Reached {
     pub(crate) dollar: bool,
 }
 
+/// What a search has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Search<T> {
+    /// Something, at this path.
+    Found(String, T),
+    /// It has taken as many steps as it may: go on after this path.
+    Paused(String),
+    /// Nothing more.
+    Done,
+}
+
 const ROOT: u32 = 0;
 
 impl<V: Vacant> LevelTree<V> {
@@ -170,23 +181,32 @@ impl<V: Vacant> LevelTree<V> {
 
     /// The first name after `after`, in the order of levels, that the filter matches and whose value is not vacant.
     ///
-    /// `dollar`: wildcards on the first level match what begins with `$`, as in 3.1.
+    /// `dollar`: wildcards on the first level match what begins with `$`, as in 3.1. `steps`: how many nodes it may still
+    /// look at; those on the way to `after` do not count, so it always gets on.
     pub(crate) fn next_matching_name(
         &self,
         filter: &str,
         after: Option<&str>,
         dollar: bool,
-    ) -> Option<(String, &V)> {
-        let mut search = Search {
+        steps: &mut usize,
+    ) -> Search<&V> {
+        let mut walk = Walk {
             tree: self,
             dollar,
             path: String::new(),
+            steps,
+            paused: false,
         };
         let filter: Vec<&str> = filter.split('/').collect();
         let after: Option<Vec<&str>> = after.map(|after| after.split('/').collect());
-        let node = search.below(ROOT, &filter, after.as_deref(), 0)?;
-        let path = search.path;
-        self.node(node).map(|node| (path, &node.value))
+        let node = walk
+            .below(ROOT, &filter, after.as_deref(), 0)
+            .and_then(|node| self.node(node));
+        match node {
+            Some(_) if walk.paused => Search::Paused(walk.path),
+            Some(node) => Search::Found(walk.path, &node.value),
+            None => Search::Done,
+        }
     }
 }
 
@@ -201,15 +221,17 @@ impl<V: Vacant> Node<V> {
     }
 }
 
-struct Search<'t, V> {
+struct Walk<'t, V> {
     tree: &'t LevelTree<V>,
     dollar: bool,
     path: String,
+    steps: &'t mut usize,
+    paused: bool,
 }
 
-impl<V: Vacant> Search<'_, V> {
-    /// The first node at or below `at` that the rest of the filter matches; with `after`, the first one past that path,
-    /// which begins here.
+impl<V: Vacant> Walk<'_, V> {
+    /// The first node at or below `at` that the rest of the filter matches, or where the walk is paused; with `after`, the
+    /// first one past that path, which begins here.
     fn below(&mut self, at: u32, filter: &[&str], after: Option<&[&str]>, depth: usize) -> Option<u32> {
         let node = self.tree.node(at)?;
         // A node comes before its children, so any `after` is past the node itself.
@@ -217,15 +239,23 @@ impl<V: Vacant> Search<'_, V> {
         let Some((&wanted, rest)) = filter.split_first() else {
             return fresh.then_some(at);
         };
+        if wanted == "#" && fresh {
+            return Some(at);
+        }
+        if after.is_none() && depth > 0 {
+            // This node is done with, its children are not.
+            if *self.steps == 0 {
+                self.paused = true;
+                return Some(at);
+            }
+            *self.steps -= 1;
+        }
         let (first_level, after_rest) = match after.and_then(<[&str]>::split_first) {
             Some((&level, rest)) => (Some(level), Some(rest)),
             None => (None, None),
         };
         match wanted {
             "#" | "+" => {
-                if wanted == "#" && fresh {
-                    return Some(at);
-                }
                 let rest = if wanted == "#" { filter } else { rest };
                 for (level, &child) in node.children.iter_from(first_level.unwrap_or("")) {
                     if depth == 0 && !self.dollar && level.starts_with('$') {

@@ -7,7 +7,7 @@
 mod in_flight;
 mod queue;
 
-use alloc::{boxed::Box, collections::VecDeque, sync::Arc};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
@@ -43,8 +43,8 @@ pub(crate) struct Rare {
     pub(crate) will: Option<Will>,
     /// When the will is published, its connection being gone.
     pub(crate) will_at: Option<Instant>,
-    /// Retained messages that are still to be sent for new subscriptions, one subscription after the other.
-    pub(crate) retained: VecDeque<RetainedPull>,
+    /// Retained messages that are still to be sent, by the filter of their new subscription; one after the other.
+    pub(crate) retained: BTreeMap<Box<str>, RetainedPull>,
 }
 
 /// A will as CONNECT left it.
@@ -61,13 +61,12 @@ pub(crate) struct Will {
 /// Retained messages for one subscription, found one by one as the client takes them.
 #[derive(Clone, Debug)]
 pub(crate) struct RetainedPull {
-    pub(crate) filter: Box<str>,
     pub(crate) qos: QoS,
     pub(crate) dollar: bool,
     pub(crate) id: Option<NonZeroU32>,
     /// What was stored later comes as an ordinary message.
     pub(crate) until: Serial,
-    /// The topic of the last one that was sent.
+    /// How far the search has come: the topic of the last one that was sent, or a path past it.
     pub(crate) after: Option<Box<str>>,
 }
 

@@ -49,6 +49,11 @@ impl Waiting {
         }
     }
 
+    /// What it adds to the bytes of its queue.
+    fn size(&self) -> usize {
+        self.message.size().saturating_add(self.ids.more_bytes())
+    }
+
     pub(crate) fn into_delivery(self) -> Delivery {
         Delivery {
             message: self.message,
@@ -98,7 +103,7 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, mut waiting: Waiting, max: (usize, usize), policy: DropPolicy) -> Queued {
-        let size = waiting.message.size();
+        let size = waiting.size();
         let mut displaced = 0;
         while !self.has_room(max.0, max.1, size) {
             match policy {
@@ -140,16 +145,14 @@ impl Queue {
         } else {
             self.qos_0.pop_front()
         }?;
-        self.bytes = self.bytes.saturating_sub(waiting.message.size());
+        self.bytes = self.bytes.saturating_sub(waiting.size());
         Some(waiting)
     }
 
     /// Drops what is of QoS 0; says how many they were.
     pub(crate) fn drop_qos_0(&mut self) -> u64 {
         let dropped = core::mem::take(&mut self.qos_0);
-        self.bytes = self
-            .bytes
-            .saturating_sub(dropped.iter().map(|w| w.message.size()).sum());
+        self.bytes = self.bytes.saturating_sub(dropped.iter().map(Waiting::size).sum());
         dropped.len() as u64
     }
 
