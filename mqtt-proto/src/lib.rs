@@ -88,7 +88,6 @@ const _: () = {
     thread_safe::<EncodeError>();
     thread_safe::<packet::HeadStatus<'_>>();
     thread_safe::<property::Iter<'_>>();
-    thread_safe::<packet::SubscriptionsIter<'_>>();
-    thread_safe::<packet::FiltersIter<'_>>();
+    thread_safe::<packet::ListIter<'_, packet::Subscription<'_>>>();
     thread_safe::<topic::Pattern<'_>>();
 };

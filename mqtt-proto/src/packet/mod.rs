@@ -8,6 +8,7 @@ mod codec;
 mod connack;
 mod connect;
 mod disconnect;
+mod list;
 mod publish;
 mod suback;
 mod subscribe;
@@ -18,12 +19,11 @@ pub use auth::Auth;
 pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
+pub use list::{List, ListIter, Listed};
 pub use publish::{HeadStatus, Publish, PublishHead};
 pub use suback::{ReasonCodes, SubAck, UnsubAck};
-pub use subscribe::{
-    RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions, SubscriptionsIter,
-};
-pub use unsubscribe::{Filters, FiltersIter, Unsubscribe};
+pub use subscribe::{RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions};
+pub use unsubscribe::{Filters, Unsubscribe};
 
 use crate::PacketType;
 

@@ -1,7 +1,6 @@
 //! SUBSCRIBE (3.8).
 
-use core::{fmt, iter::FusedIterator};
-
+use super::list::{List, sealed::Listed};
 use crate::{
     DecodeError, DecodeErrorKind, EncodeError, PacketId, PacketType, Properties, QoS, Sender, TopicFilter,
     Version,
@@ -112,15 +111,28 @@ pub enum RetainHandling {
     DoNotSend = 2,
 }
 
-/// The subscriptions of a SUBSCRIBE: bytes of a decoded packet, or a caller's slice. Iterating cannot fail.
-#[derive(Copy, Clone)]
-pub struct Subscriptions<'a>(SubscriptionsRepr<'a>);
+/// The subscriptions of a SUBSCRIBE: bytes of a decoded packet, or a caller's slice.
+pub type Subscriptions<'a> = List<'a, Subscription<'a>>;
 
-#[derive(Copy, Clone)]
-enum SubscriptionsRepr<'a> {
-    /// Checked payload bytes; options are read by version.
-    Wire(&'a [u8], Version),
-    List(&'a [Subscription<'a>]),
+impl<'a> Listed<'a> for Subscription<'a> {
+    fn next(wire: &'a [u8], version: Version) -> Option<(Self, &'a [u8])> {
+        let (rest, filter) = wire::text(wire).ok()?;
+        let (rest, byte) = wire::u8(rest).ok()?;
+        let site = Site {
+            version,
+            packet: Some(PacketType::Subscribe),
+            from: Sender::Any,
+            will: false,
+        };
+        let options = SubscriptionOptions::parse(byte, site).ok()?;
+        Some((
+            Self {
+                filter: TopicFilter::validated(filter),
+                options,
+            },
+            rest,
+        ))
+    }
 }
 
 impl<'a> Subscription<'a> {
@@ -150,118 +162,6 @@ impl<'a> Subscription<'a> {
         check_share(site, self.filter).map_err(|(broken, _)| broken)?;
         Ok(self.check_no_local(site)?)
     }
-
-    /// The subscription that checked bytes begin with, and the bytes after it.
-    fn next(wire: &'a [u8], version: Version) -> Option<(Self, &'a [u8])> {
-        let (rest, filter) = wire::text(wire).ok()?;
-        let (rest, byte) = wire::u8(rest).ok()?;
-        let site = Site {
-            version,
-            packet: Some(PacketType::Subscribe),
-            from: Sender::Any,
-            will: false,
-        };
-        let options = SubscriptionOptions::parse(byte, site).ok()?;
-        Some((
-            Self {
-                filter: TopicFilter::validated(filter),
-                options,
-            },
-            rest,
-        ))
-    }
-}
-
-impl<'a> Subscriptions<'a> {
-    /// The subscriptions of a slice; it must not be empty.
-    pub const fn new(list: &'a [Subscription<'a>]) -> Self {
-        Self(SubscriptionsRepr::List(list))
-    }
-
-    /// How many there are; counted each time.
-    pub fn len(&self) -> usize {
-        match self.0 {
-            SubscriptionsRepr::Wire(..) => self.iter().count(),
-            SubscriptionsRepr::List(list) => list.len(),
-        }
-    }
-
-    /// There are none, which cannot be written.
-    pub const fn is_empty(&self) -> bool {
-        match self.0 {
-            SubscriptionsRepr::Wire(wire, _) => wire.is_empty(),
-            SubscriptionsRepr::List(list) => list.is_empty(),
-        }
-    }
-
-    /// The subscriptions in order.
-    pub const fn iter(&self) -> SubscriptionsIter<'a> {
-        SubscriptionsIter(self.0)
-    }
-}
-
-/// The subscriptions of a SUBSCRIBE, in order.
-#[derive(Clone)]
-pub struct SubscriptionsIter<'a>(SubscriptionsRepr<'a>);
-
-impl<'a> Iterator for SubscriptionsIter<'a> {
-    type Item = Subscription<'a>;
-
-    fn next(&mut self) -> Option<Subscription<'a>> {
-        match &mut self.0 {
-            SubscriptionsRepr::Wire(wire, version) => {
-                let (subscription, rest) = Subscription::next(wire, *version)?;
-                *wire = rest;
-                Some(subscription)
-            }
-            SubscriptionsRepr::List(list) => {
-                let (first, rest) = list.split_first()?;
-                *list = rest;
-                Some(*first)
-            }
-        }
-    }
-}
-
-impl FusedIterator for SubscriptionsIter<'_> {}
-
-impl fmt::Debug for SubscriptionsIter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
-    }
-}
-
-impl<'a> IntoIterator for Subscriptions<'a> {
-    type Item = Subscription<'a>;
-    type IntoIter = SubscriptionsIter<'a>;
-
-    fn into_iter(self) -> SubscriptionsIter<'a> {
-        self.iter()
-    }
-}
-
-impl<'a> IntoIterator for &Subscriptions<'a> {
-    type Item = Subscription<'a>;
-    type IntoIter = SubscriptionsIter<'a>;
-
-    fn into_iter(self) -> SubscriptionsIter<'a> {
-        self.iter()
-    }
-}
-
-/// The same subscriptions in the same order.
-impl PartialEq for Subscriptions<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Subscriptions<'_> {}
-
-impl fmt::Debug for Subscriptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
 }
 
 impl<'a> Subscribe<'a> {
@@ -270,14 +170,7 @@ impl<'a> Subscribe<'a> {
     pub(super) fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let packet_id = r.packet_id()?;
         let (properties, _) = r.properties(Self::PLACE)?;
-        if r.is_empty() {
-            return Err(r.broken(DecodeErrorKind::FiltersEmpty, r.offset()));
-        }
-        let mut filters = *r;
-        while !filters.is_empty() {
-            Subscription::decode(&mut filters)?;
-        }
-        let filters = Subscriptions(SubscriptionsRepr::Wire(r.take_rest(), r.site.version));
+        let filters = List::decode(r, Subscription::decode)?;
         Ok(Self {
             packet_id,
             properties,
