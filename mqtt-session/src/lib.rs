@@ -17,6 +17,8 @@ mod payload;
 mod receive_buffer;
 pub mod reconnect;
 mod refused;
+#[cfg(feature = "alloc")]
+pub mod registry;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod storage;
