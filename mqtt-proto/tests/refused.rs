@@ -533,3 +533,39 @@ fn a_connect_is_of_its_own_version_whatever_is_asked_for() {
         }
     }
 }
+
+#[test]
+fn what_only_the_other_side_may_send_has_no_length_from_this_side() {
+    let ack = Packet::PubAck(Ack::new(ID, ReasonCode::NO_MATCHING_SUBSCRIBERS));
+    let leaves = Packet::Disconnect(Disconnect::new(ReasonCode::DISCONNECT_WITH_WILL_MESSAGE));
+    let list = [Property::SubscriptionIdentifier(1)];
+    let head = PublishHead {
+        properties: Properties::new(&list),
+        ..head()
+    };
+    let publish = Packet::Publish(Publish { head, payload: b"" });
+    let cases = [
+        (ack, Sender::Server, DecodeErrorKind::ReasonCodeSender),
+        (leaves, Sender::Client, DecodeErrorKind::ReasonCodeSender),
+        (publish, Sender::Server, DecodeErrorKind::SubscriptionIdFromClient),
+        (Packet::PingReq, Sender::Client, DecodeErrorKind::WrongDirection),
+        (Packet::PingResp, Sender::Server, DecodeErrorKind::WrongDirection),
+    ];
+    for (packet, right, kind) in cases {
+        let len = packet.encoded_len(V5);
+        assert!(len.is_ok(), "{packet}");
+        for from in [Sender::Client, Sender::Server, Sender::Any] {
+            let from_this = packet.encoded_len_from(V5, from);
+            if from == right || from == Sender::Any {
+                assert_eq!(from_this, len, "{packet}");
+            } else {
+                assert_eq!(from_this.map_err(|e| e.kind()), Err(Refused(kind)), "{packet}");
+            }
+        }
+    }
+    let from_client = head.encoded_len_from(V5, Sender::Client, 0).map_err(|e| e.kind());
+    assert_eq!(
+        from_client,
+        Err(Refused(DecodeErrorKind::SubscriptionIdFromClient))
+    );
+}

@@ -86,7 +86,25 @@ impl<'a> Packet<'a> {
     ///
     /// It cannot be written: see [`EncodeErrorKind`].
     pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
-        Ok(total(self.measure(self.site(version))?))
+        self.encoded_len_from(version, Sender::Any)
+    }
+
+    /// The same, of a packet that this side is to send: packets, codes and properties that only the other side may send
+    /// are refused too. [`encode`](Self::encode) does not know who writes.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written: see [`EncodeErrorKind`].
+    pub fn encoded_len_from(&self, version: Version, from: Sender) -> Result<usize, EncodeError> {
+        let site = Site {
+            from,
+            ..self.site(version)
+        };
+        let body = self.measure(site)?;
+        if !self.packet_type().is_sent_by(from, site.version) {
+            return Err(site.broken(DecodeErrorKind::WrongDirection).into());
+        }
+        Ok(total(body))
     }
 
     /// Writes this packet to the start of `out`, and gives back what was written; a CONNECT is written in its own version.

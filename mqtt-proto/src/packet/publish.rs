@@ -119,7 +119,25 @@ impl<'a> PublishHead<'a> {
     ///
     /// The packet cannot be written: see [`EncodeErrorKind`].
     pub fn encoded_len(&self, version: Version, payload_len: u32) -> Result<usize, EncodeError> {
-        let (head, body) = self.measure(Self::site(version), payload_len)?;
+        self.encoded_len_from(version, Sender::Any, payload_len)
+    }
+
+    /// The same, of a packet that this side is to send: a Subscription Identifier is right from a server only.
+    ///
+    /// # Errors
+    ///
+    /// The packet cannot be written: see [`EncodeErrorKind`].
+    pub fn encoded_len_from(
+        &self,
+        version: Version,
+        from: Sender,
+        payload_len: u32,
+    ) -> Result<usize, EncodeError> {
+        let site = Site {
+            from,
+            ..Self::site(version)
+        };
+        let (head, body) = self.measure(site, payload_len)?;
         Ok(header_len(body).saturating_add(head))
     }
 

@@ -1,7 +1,7 @@
 //! Messages that come in, and the duty to answer them.
 
 use mqtt_proto::{
-    Packet, PacketId, Properties, QoS, ReasonCode, Version,
+    Packet, PacketId, Properties, QoS, ReasonCode, Sender, Version,
     packet::{self, Publish, PublishHead},
 };
 
@@ -303,7 +303,7 @@ impl<S: Storage> Client<S> {
         } else {
             Packet::PubRec(ack)
         };
-        let len = packet.encoded_len(version)?;
+        let len = packet.encoded_len_from(version, Sender::Client)?;
         // 5/MQTT-3.4.2-2, 5/MQTT-3.4.2-3, 5/MQTT-3.5.2-2, 5/MQTT-3.5.2-3: properties are left out if the packet would be too large with them.
         if answer.properties.is_empty() || len as u64 > u64::from(limit) {
             return Ok(());

@@ -1,7 +1,7 @@
 //! CONNECT, CONNACK and DISCONNECT; sessions that are resumed or lost.
 
 use mqtt_proto::{
-    Packet, PacketType, Properties, QoS, ReasonCode, Version,
+    Packet, PacketType, Properties, QoS, ReasonCode, Sender, Version,
     packet::{ConnAck, Disconnect},
     property::PropertyPlace,
 };
@@ -52,7 +52,7 @@ impl<S: Storage> Client<S> {
             connect.properties = own.before(options.properties)?;
         }
         let packet = Packet::Connect(connect);
-        let len = packet.encoded_len(connect.version)?;
+        let len = packet.encoded_len_from(connect.version, Sender::Client)?;
         self.storage.slot_mut(CONTROL).kind = Kind::Control;
         self.storage.allocate(CONTROL, len, 0)?;
         if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
@@ -114,7 +114,7 @@ impl<S: Storage> Client<S> {
             return Err(Refused::Unsupported(Unsupported::SessionExpiry));
         }
         let packet = Packet::Disconnect(*last);
-        let len = packet.encoded_len(version)?;
+        let len = packet.encoded_len_from(version, Sender::Client)?;
         if len as u64 > u64::from(connection.server.packet_size) {
             return Err(Refused::TooLarge); // 5/MQTT-3.2.2-15
         }

@@ -9,7 +9,7 @@
 //! A 3.x connection is sent what stands before the properties and the payload; the fixed header is written, to the
 //! right, when the packet is sent.
 
-use mqtt_proto::{PacketId, Properties, QoS, TopicName, Version, packet::PublishHead};
+use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
 
 use super::{Client, Offline, link::Link};
 use crate::{
@@ -87,7 +87,7 @@ impl<S: Storage> Client<S> {
             properties: message.properties,
         };
         // 5.0 says all that 3.x says and more.
-        let encoded = head.encoded_len(Version::V5, payload_len)?;
+        let encoded = head.encoded_len_from(Version::V5, Sender::Client, payload_len)?;
         let header = fixed_header_len(encoded, payload.len());
         let head_len = HEADER + encoded - header;
         if let Some(connection) = self.link.connected() {

@@ -1,7 +1,7 @@
 //! SUBSCRIBE, UNSUBSCRIBE and PINGREQ: requests that need a connection and end with it.
 
 use mqtt_proto::{
-    Packet, PacketId, Properties, TopicFilter,
+    Packet, PacketId, Properties, Sender, TopicFilter,
     packet::{Filters, Subscribe, Subscription, Subscriptions, Unsubscribe},
 };
 
@@ -94,7 +94,7 @@ impl<S: Storage> Client<S> {
         let (version, limit) = (connection.version, connection.server.packet_size);
         let id = self.next_id().ok_or(Refused::Slots)?;
         let packet = packet(id);
-        let len = packet.encoded_len(version)?;
+        let len = packet.encoded_len_from(version, Sender::Client)?;
         if len as u64 > u64::from(limit) {
             return Err(Refused::TooLarge);
         }

@@ -4,7 +4,11 @@ use mqtt_proto::{
     Packet, Properties, Property, QoS, ReasonCode, Version,
     packet::{ConnAck, Disconnect, Subscription, SubscriptionOptions},
 };
-use mqtt_session::{Publish, Refused, Unsupported};
+use mqtt_session::{
+    Config, Event, Publish, Refused, Unsupported,
+    client::{Ack, Acknowledge},
+    storage::Heap,
+};
 
 use crate::peer::{Peer, options, topic};
 
@@ -143,4 +147,37 @@ fn a_message_accepted_offline_with_properties_goes_to_any_version() {
         peer.connect(true, false);
         assert_eq!(peer.sent(), ["PUBLISH #1 p"], "{version}");
     }
+}
+
+/// 5/3.4.2.1, 5/3.5.2.1, 5/MQTT-3.14.2-1, 5/MQTT-3.3.4-6
+#[test]
+fn what_only_a_server_may_say_is_refused() {
+    let mut config = Config::DEFAULT;
+    config.acknowledge = Acknowledge::Manual;
+    let mut peer = Peer::with(Version::V5, config, Heap::new());
+    peer.connect(true, false);
+    let invalid = |refused: &Refused| matches!(refused, Refused::Invalid(_));
+    for (qos, n) in [(QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 2)] {
+        peer.send_publish(qos, Some(n), false, b"");
+        let token = peer.next(|event| match event {
+            Some(Event::Message(message)) => message.ack.unwrap(),
+            other => panic!("{other:?}"),
+        });
+        let answer = Ack::new(ReasonCode::NO_MATCHING_SUBSCRIBERS);
+        let back = peer.client.acknowledge(peer.now, token, &answer).unwrap_err();
+        assert!(invalid(&back.why), "{}", back.why);
+        peer.client
+            .acknowledge(peer.now, back.given, &Ack::SUCCESS)
+            .unwrap();
+    }
+    assert_eq!(peer.sent(), ["PUBACK #1", "PUBREC #2"]);
+    let list = [Property::SubscriptionIdentifier(1)];
+    let mut message = Publish::new(topic("t"), QoS::AtLeastOnce);
+    message.properties = Properties::new(&list);
+    let back = peer.client.publish(peer.now, &message, b"").unwrap_err();
+    assert!(invalid(&back.why), "{}", back.why);
+    let last = Disconnect::new(ReasonCode::SERVER_SHUTTING_DOWN);
+    let refused = peer.client.disconnect(peer.now, &last).unwrap_err();
+    assert!(invalid(&refused), "{refused}");
+    assert!(peer.sent().is_empty() && peer.client.is_connected());
 }

@@ -122,7 +122,7 @@ impl<S: Storage> World<S> {
 
     pub(super) fn disconnect(&mut self, how: u8) {
         let list = [Property::SessionExpiryInterval(5)];
-        let mut last = Disconnect::new(ReasonCode([0x00, 0x04, 0x80][usize::from(how % 3)]));
+        let mut last = Disconnect::new(ReasonCode([0x00, 0x04, 0x80, 0x8B][usize::from(how % 4)]));
         if how & 8 != 0 {
             last.properties = Properties::new(&list);
         }
@@ -161,12 +161,20 @@ impl<S: Storage> World<S> {
     }
 
     pub(super) fn publish(&mut self, qos: QoS, retain: bool, kind: u8, size: u8, more: u8) {
-        let properties = [Property::MessageExpiryInterval(9)];
+        let properties = [
+            Property::MessageExpiryInterval(9),
+            // From a server only.
+            Property::SubscriptionIdentifier(1),
+        ];
         let message = Publish {
             topic: TopicName::new(if size & 1 == 0 { "t" } else { "some/longer/topic" }).expect("topics"),
             qos,
             retain,
-            properties: Properties::new(if kind == 24 { &properties } else { &[] }),
+            properties: Properties::new(match kind {
+                24 => &properties[..1],
+                16 => &properties,
+                _ => &[],
+            }),
         };
         let bytes = vec![b'p'; usize::from(more) >> (size & 6)];
         let payload = if kind == 8 {
