@@ -304,3 +304,38 @@ fn time_that_goes_back_makes_no_new_connection_late() {
     net.send(end, Packet::Connect(connect(V311, "b")));
     assert_eq!(net.recv(end), ["CONNACK session_present=0 code=0"]);
 }
+
+#[test]
+fn what_makes_room_makes_ready() {
+    // An acknowledgement: the next message may be sent.
+    let mut net = Net::with(|config| config.limits.max_in_flight = 1);
+    let end = net.client(V311, "a");
+    net.subscribe(end, "t", Q2);
+    for n in 0..4 {
+        net.publish(end, message("t", if n == 0 { Q1 } else { Q2 }, n + 1, "x"));
+    }
+    let sent = |net: &mut Net| {
+        let said = net.recv(end);
+        while net.server.poll_ready().is_some() {}
+        said.iter().filter(|said| said.starts_with("PUBLISH")).count()
+    };
+    assert_eq!(sent(&mut net), 1);
+    net.puback(end, 1);
+    assert_eq!(net.server.poll_ready(), Some(end.id));
+    assert_eq!(sent(&mut net), 1);
+    net.pubrec(end, 2);
+    assert_eq!(sent(&mut net), 0);
+    net.pubcomp(end, 2);
+    assert_eq!(net.server.poll_ready(), Some(end.id));
+    assert_eq!(sent(&mut net), 1);
+
+    // Answers that were taken: the client may be read again.
+    let end = net.client(V311, "b");
+    let flood = [0x82, 0x06, 0x00, 0x01, 0x00, 0x01, b'u', 0x00].repeat(5_000);
+    assert!(net.server.handle_input(net.now, end.id, &flood) < flood.len());
+    while net.server.poll_ready().is_some() {}
+    let mut out = [0; 5 * 1_000];
+    assert_eq!(net.server.take_transmit(net.now, end.id, &mut out), out.len());
+    assert!(net.server.wants_input(end.id));
+    assert_eq!(net.server.poll_ready(), Some(end.id));
+}

@@ -268,3 +268,32 @@ fn the_will_of_a_copied_server_expires_as_that_of_the_first() {
         );
     }
 }
+
+#[test]
+fn server_keep_alive_takes_the_place_of_the_clients_in_5_0_only() {
+    for (version, keep_alive, said_to, silence) in [
+        (V5, 60, "server_keep_alive=2", 3),
+        (V5, 0, "server_keep_alive=2", 3),
+        (V311, 60, "code=0", 90),
+    ] {
+        let mut net = Net::with(|config| config.limits.keep_alive_max = Some(2));
+        let (end, said) = net.client_with(Connect {
+            keep_alive,
+            ..connect(version, "a")
+        });
+        assert!(said.contains(said_to), "{said}");
+        net.pass(Duration::from_secs(silence) - Duration::from_millis(1));
+        assert_eq!(net.recv(end), [""; 0]);
+        net.pass(Duration::from_millis(1));
+        assert_eq!(net.recv(end).last().unwrap(), "close");
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_a_client_that_has_said_disconnect() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    net.publish(end, message("t", Q1, 1, "x"));
+    net.disconnect(end, ReasonCode::SUCCESS);
+    assert_eq!(net.recv(end), ["close"]);
+}

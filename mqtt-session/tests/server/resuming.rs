@@ -292,3 +292,23 @@ fn a_session_that_the_limit_made_one_of_its_connection_alone_may_still_ask_for_m
     );
     assert!(!net.keeper(V5, "a").1);
 }
+
+#[test]
+fn a_client_that_comes_back_has_the_session_expiry_of_its_last_connect() {
+    let mut net = Net::new();
+    let (end, _) = net.keeper(V5, "a");
+    net.cut(end);
+    let for_ever = |net: &mut Net| {
+        let list = [Property::SessionExpiryInterval(u32::MAX)];
+        let (end, said) = net.client_with(mqtt_proto::packet::Connect {
+            clean_start: false,
+            properties: Properties::new(&list),
+            ..connect(V5, "a")
+        });
+        assert!(said.contains("session_present=1"), "{said}");
+        net.cut(end);
+    };
+    for_ever(&mut net);
+    net.pass_secs(1_000_000);
+    for_ever(&mut net);
+}

@@ -266,3 +266,37 @@ fn many_filters_in_one_subscribe_bring_their_retained_messages_once_each() {
     assert_eq!(said.len(), 4, "two SUBACKs, two messages");
     assert!(said[2].contains("payload=\"59999\"") && said[3].contains("payload=\"7\""));
 }
+
+#[test]
+fn a_retained_message_comes_with_the_lower_of_its_qos_and_the_granted_one() {
+    for (published, granted) in [(Q0, Q2), (Q1, Q2), (Q2, Q2), (Q2, Q1), (Q1, Q0)] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        let mut kept = message("t", published, u16::from(published != Q0), "x");
+        kept.head.retain = true;
+        net.publish(end, kept);
+        net.recv(end);
+        let said = net.subscribe_with(end, "t", SubscriptionOptions::new(granted), None);
+        let qos = u8::from(published.min(granted));
+        assert_eq!(said[1].contains("qos="), qos > 0, "{said:?}");
+        assert!(qos == 0 || said[1].contains(&format!("qos={qos}")), "{said:?}");
+    }
+}
+
+#[test]
+fn a_wildcard_in_front_brings_no_retained_dollar_topic_but_in_3_1_5_mqtt_4_7_2_1() {
+    for (version, filter, brings) in [
+        (V5, "#", false),
+        (V5, "+/a", false),
+        (V5, "$x/+", true),
+        (V311, "#", false),
+        (V31, "#", true),
+        (V31, "+/a", true),
+    ] {
+        let mut net = Net::new();
+        let end = net.client(version, "a");
+        net.retain(end, "$x/a", "x");
+        let said = net.subscribe_with(end, filter, SubscriptionOptions::new(Q0), None);
+        assert_eq!(said.len(), 1 + usize::from(brings), "{filter}: {said:?}");
+    }
+}

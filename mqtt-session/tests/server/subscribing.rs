@@ -270,3 +270,28 @@ fn a_session_that_called_one_filter_two_things_leaves_neither_behind() {
     net.say(from, "t", "x");
     assert_eq!(net.recv(other), [""; 0]);
 }
+
+#[test]
+fn retain_as_published_of_one_overlapping_subscription_is_enough_5_mqtt_3_3_1_13() {
+    for (first, second) in [("a/#", "a/b"), ("a/b", "a/#")] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.subscribe(end, first, Q0);
+        let options = SubscriptionOptions {
+            retain_as_published: true,
+            ..SubscriptionOptions::new(Q0)
+        };
+        net.subscribe_with(end, second, options, None);
+        net.retain(end, "a/b", "x");
+        assert_eq!(net.recv(end), [r#"PUBLISH topic="a/b" retain=1 payload="x""#]);
+    }
+}
+
+#[test]
+fn a_shared_subscription_brings_no_retained_messages_5_0_4_8_2() {
+    let mut net = Net::new();
+    let end = net.client(V5, "a");
+    net.retain(end, "t", "x");
+    net.subscribe(end, "$share/g/t", Q0);
+    assert_eq!(net.recv(end), [""; 0]);
+}

@@ -34,7 +34,7 @@ impl Broker {
             // 5/MQTT-3.14.4-3, 5/MQTT-3.1.2-10, 3.1.1/MQTT-3.14.4-3
             session.take_will();
         }
-        // 5/MQTT-3.14.4-1: there is nobody to take what is owed.
+        // The client has closed (5.0, 3.14.4): there is nobody to take what is owed.
         link.forget_owed();
         self.end_link(now, conn, Ended::ByClient(disconnect.code), Some(Reply::Close));
     }

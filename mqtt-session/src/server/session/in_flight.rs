@@ -25,7 +25,7 @@ pub(crate) struct Exchange {
 }
 
 /// The exchanges of a session. The first `resent` of them have been sent on the present connection and are charged to
-/// its window; those behind are to be sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-1`).
+/// its window; those behind are to be sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-5`).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFlight {
     exchanges: VecDeque<Exchange>,

@@ -38,7 +38,7 @@ impl Waiting {
     }
 
     pub(crate) fn retained(message: Message, qos: QoS, ids: SubscriptionIds) -> Self {
-        // 5/MQTT-3.3.1-9, 3.1.1/MQTT-3.3.1-8
+        // With RETAIN: 5.0, 3.3.1.3, 3.1.1/MQTT-3.3.1-8
         Self {
             qos: qos.min(message.qos()),
             retain: true,
