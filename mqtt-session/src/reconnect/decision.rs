@@ -84,8 +84,8 @@ pub enum Decision<'b> {
 
 /// The server has named another one (5.0, 4.11), and the policy follows.
 ///
-/// The caller keeps the text for as long as [`Attempt::server`] may ask for it: a permanent one replaces the server that
-/// was configured, and any other; a temporary one replaces the last temporary one.
+/// The caller keeps the text for as long as [`Attempt::server`] may ask for it: a permanent one replaces the server
+/// that was configured, and any other; a temporary one replaces the last temporary one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Referral<'b> {

@@ -29,7 +29,8 @@ impl Bounds {
     }
 }
 
-/// The generator of that name: a counter and a mixing function. Enough to spread clients, and nothing secret hangs on it.
+/// The generator of that name: a counter and a mixing function. Enough to spread clients, and nothing secret hangs on
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct SplitMix64(u64);
 

@@ -18,7 +18,8 @@
 //! | `verdict` | what each reason code means for another attempt, in one table |
 //! | `decision` | what goes in and comes out |
 //!
-//! It keeps no host names and needs no allocator: the text of a Server Reference is the caller's to keep, see [`Referral`].
+//! It keeps no host names and needs no allocator: the text of a Server Reference is the caller's to keep, see
+//! [`Referral`].
 //!
 //! ```
 //! use core::time::Duration;
@@ -38,7 +39,8 @@
 //! assert_eq!((attempt.number, attempt.version), (1, Version::V5));
 //!
 //! // The server could not be reached.
-//! let Decision::Next { at, attempt, because, .. } = reconnect.handle_closed(now, &Ended::UNREACHABLE) else { panic!() };
+//! let decision = reconnect.handle_closed(now, &Ended::UNREACHABLE);
+//! let Decision::Next { at, attempt, because, .. } = decision else { panic!("no reason to stop") };
 //! assert!(at >= now + Duration::from_secs(2));
 //! assert_eq!((attempt, because.to_string().as_str()), (2, "the transport ended"));
 //! assert_eq!(reconnect.poll_timeout(), Some(at));
@@ -125,8 +127,8 @@ impl Reconnect {
 
     /// Begins, or begins anew after a stop, in the policy's version: an attempt is due at once.
     ///
-    /// While one waits for its time, it becomes due now, as when the network is known to be back, and the count goes on.
-    /// While one is under way, nothing changes.
+    /// While one waits for its time, it becomes due now, as when the network is known to be back, and the count goes
+    /// on. While one is under way, nothing changes.
     pub fn start(&mut self, now: Instant) {
         match &mut self.state {
             State::Stopped(_) => {

@@ -19,7 +19,8 @@ pub struct Policy {
     pub minimum: Duration,
     /// No attempt waits longer; counts as `minimum` if it is less. Default 2 min.
     pub maximum: Duration,
-    /// By how much a delay is longer than the last one, in percent of that; below 100 counts as 100. Default 200: twice as long.
+    /// By how much a delay is longer than the last one, in percent of that; below 100 counts as 100. Default 200: twice
+    /// as long.
     pub growth_percent: u16,
     /// How far a delay may lie from its place, in percent of that; above 100 counts as 100. Default 50.
     pub jitter_percent: u8,
@@ -30,8 +31,8 @@ pub struct Policy {
     pub max_attempts: Option<NonZeroU32>,
     /// The version to begin with. Default 5.0.
     pub version: Version,
-    /// If a server does not speak 5.0, go on with 3.1.1: it says 0x84, or answers in a way that is no CONNACK of 5.0, as
-    /// servers of 3.x do. Stays so until the server changes or [`start`](super::Reconnect::start) follows a stop.
+    /// If a server does not speak 5.0, go on with 3.1.1: it says 0x84, or answers in a way that is no CONNACK of 5.0,
+    /// as servers of 3.x do. Stays so until the server changes or [`start`](super::Reconnect::start) follows a stop.
     /// Default: no.
     pub fall_back: bool,
     /// How many referrals in a row are followed (0x9C, 0x9D with a Server Reference; 5.0, 4.11). Then 0x9D stops,

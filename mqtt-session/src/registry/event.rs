@@ -17,8 +17,8 @@ pub enum RegistryEvent {
         session_present: bool,
         /// So many of the subscriptions are there.
         kept: usize,
-        /// So many are missing: [`poll_restore`](super::Registry::poll_restore) gives them out, and unless the connection
-        /// ends before, [`Restored`](Self::Restored) follows.
+        /// So many are missing: [`poll_restore`](super::Registry::poll_restore) gives them out, and unless the
+        /// connection ends before, [`Restored`](Self::Restored) follows.
         to_restore: usize,
     },
     /// A subscription cannot be restored, and is no longer held.

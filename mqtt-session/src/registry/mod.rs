@@ -178,7 +178,8 @@ impl Registry {
     }
 
     /// Holds a subscription that this registry has not seen being made: one of an earlier run of the program, or one
-    /// that the program always wants. The server is taken to have it until a connection without a session says otherwise.
+    /// that the program always wants. The server is taken to have it until a connection without a session says
+    /// otherwise.
     pub fn hold(&mut self, subscription: &Subscription<'_>, identifier: Option<u32>) {
         let entry = Entry {
             options: subscription.options,
@@ -195,8 +196,8 @@ impl Registry {
         self.entries.remove(filter.as_str()).is_some()
     }
 
-    /// Hears of an event of the client; give it every one, in their order, at any time after. True if it ends a request that
-    /// [`handle_restoring`](Self::handle_restoring) named: nobody else waits for it.
+    /// Hears of an event of the client; give it every one, in their order, at any time after. True if it ends a request
+    /// that [`handle_restoring`](Self::handle_restoring) named: nobody else waits for it.
     pub fn handle_event(&mut self, event: &Event<'_>) -> bool {
         match event {
             Event::Connected(connected) => self.handle_connected(connected.session_present),
@@ -240,9 +241,9 @@ impl Registry {
         self.events.pop_front()
     }
 
-    /// A connection has begun. Without a session the server has nothing of what is held; with one it may still lack what
-    /// an earlier connection was lost over. A CONNACK of 3.1 does not tell whether there is one: whoever would rather ask
-    /// for all again says false there.
+    /// A connection has begun. Without a session the server has nothing of what is held; with one it may still lack
+    /// what an earlier connection was lost over. A CONNACK of 3.1 does not tell whether there is one: whoever would
+    /// rather ask for all again says false there.
     pub fn handle_connected(&mut self, session_present: bool) {
         self.handle_closed();
         self.connected = true;

@@ -112,7 +112,8 @@ impl Registry {
         self.answer(token, || Answer::Codes(codes.into_iter().collect()))
     }
 
-    /// A request has ended without an answer, as it does when its connection ends. True if it was one of the registry's.
+    /// A request has ended without an answer, as it does when its connection ends. True if it was one of the
+    /// registry's.
     pub fn handle_aborted(&mut self, token: Token) -> bool {
         // `Closed` comes after the aborts: until then nothing may be asked for, or be taken for done.
         self.connected &= !self.requests.iter().any(|request| request.token == token);

@@ -143,9 +143,9 @@ impl Registry {
     }
 
     /// [`Client::subscribe`](crate::Client::subscribe) has refused the batch that [`poll_restore`](Self::poll_restore)
-    /// gave out last. True if it makes sense to call that again now: the batch comes in smaller ones, until the filter is
-    /// found that cannot be asked for, which ends as [`RegistryEvent::Refused`]. False if the client has no room at the
-    /// moment: call it again after the next event.
+    /// gave out last. True if it makes sense to call that again now: the batch comes in smaller ones, until the filter
+    /// is found that cannot be asked for, which ends as [`RegistryEvent::Refused`]. False if the client has no room at
+    /// the moment: call it again after the next event.
     pub fn handle_not_taken(&mut self, why: Refused) -> bool {
         if why.is_temporary() {
             self.take_back();
