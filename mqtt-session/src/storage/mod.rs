@@ -2,7 +2,7 @@
 //!
 //! | | slots and bytes | for |
 //! |---|---|---|
-//! | [`Heap`] | grow up to limits; payloads may be shared | hosts |
+//! | `Heap` | grow up to limits; payloads may be shared | hosts |
 //! | [`Fixed`] | arrays inside the value | devices, tests |
 //! | [`Borrowed`] | the caller's memory, sizes chosen at run time | devices |
 //!
@@ -23,7 +23,7 @@ pub(crate) use list::{Links, List, NONE, Nodes};
 pub use slot::{ArrivalSlot, Slot};
 pub(crate) use slot::{End, Kind, Stage};
 
-/// Memory of a [`Client`](crate::Client): [`Heap`], [`Fixed`] or [`Borrowed`].
+/// Memory of a [`Client`](crate::Client): `Heap`, [`Fixed`] or [`Borrowed`].
 pub trait Storage: sealed::Store {}
 
 impl<T: sealed::Store> Storage for T {}
