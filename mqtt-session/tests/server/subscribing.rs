@@ -290,8 +290,10 @@ fn retain_as_published_of_one_overlapping_subscription_is_enough_5_mqtt_3_3_1_13
 #[test]
 fn a_shared_subscription_brings_no_retained_messages_5_0_4_8_2() {
     let mut net = Net::new();
+    let from = net.client(V311, "p");
+    net.retain(from, "t", "x");
+    net.retain(from, "$share/g/t", "a name as any other in 3.x");
     let end = net.client(V5, "a");
-    net.retain(end, "t", "x");
     net.subscribe(end, "$share/g/t", Q0);
     assert_eq!(net.recv(end), [""; 0]);
 }
