@@ -1,8 +1,14 @@
 //! Which packet comes next.
 //!
-//! Nothing is queued: the next packet is chosen from what is owed, when it is asked for. First acknowledgements, in the
-//! order of what they answer, then PINGREQ, then SUBSCRIBE and UNSUBSCRIBE, then messages. Acknowledgements answer input
-//! and pings answer time, so neither can go on for ever; between QoS 0 and the others, the older message is first.
+//! Nothing is queued: the next packet is chosen from what is owed, when it is asked for. The rule:
+//!
+//! 1. Acknowledgements go first, each kind in the order of what it answers: PUBACK, PUBREC, PUBCOMP, PUBREL.
+//! 2. Then PINGREQ.
+//! 3. Then control: AUTH, SUBSCRIBE, UNSUBSCRIBE.
+//! 4. Then messages, the oldest first, whatever its QoS; while the window is full, the oldest of QoS 0.
+//! 5. Nothing waits for ever: what could be sent and was passed over eight times in a row goes
+//!    next. A server that never stops sending makes an acknowledgement wait at any moment, and an application that
+//!    subscribes or pings all the time can do the same to its own messages.
 
 use mqtt_proto::{
     Packet, QoS, ReasonCode, Version,
@@ -13,9 +19,10 @@ use super::{
     Client,
     link::Link,
     output::{Current, Job},
+    turns::Class,
 };
 use crate::{
-    flow::Answer,
+    flow::{Answer, Incoming},
     storage::{NONE, Storage, sealed::CONTROL},
 };
 
@@ -31,13 +38,90 @@ impl<S: Storage> Client<S> {
                 .choose_answer(version)
                 .or_else(|| self.choose_control())
                 .or_else(|| self.choose_disconnect(version)),
-            Link::Connected(_) => self
-                .choose_answer(version)
-                .or_else(|| self.choose_pubrel(version))
-                .or_else(|| self.choose_ping(version))
-                .or_else(|| self.choose_request())
-                .or_else(|| self.choose_message(version)),
+            Link::Connected(_) => self.choose_in_turn(version),
         }
+    }
+
+    /// The first of the classes in their order, but before them those that have waited long enough.
+    fn choose_in_turn(&mut self, version: Version) -> Option<Current> {
+        let turns = self.output.turns;
+        if turns.any_is_overdue() {
+            let overdue = Class::ALL
+                .into_iter()
+                .filter(|class| turns.is_overdue(*class))
+                .find_map(|class| self.choose_of(class, version));
+            if overdue.is_some() {
+                return overdue;
+            }
+        }
+        Class::ALL
+            .into_iter()
+            .find_map(|class| self.choose_of(class, version))
+    }
+
+    fn choose_of(&mut self, class: Class, version: Version) -> Option<Current> {
+        match class {
+            Class::Owed => {
+                let (answer, id) = self.arrivals.owed.first()?;
+                self.small(version, Job::Owed, answer.packet(version, id))
+            }
+            Class::PubAck => {
+                let (index, _) = self.answered(self.arrivals.pubacks)?;
+                self.answer(version, Job::PubAck(index), index, Answer::PubAck)
+            }
+            Class::PubRec => {
+                let (index, _) = self.answered(self.arrivals.pubrecs)?;
+                self.answer(version, Job::PubRec(index), index, Answer::PubRec)
+            }
+            Class::PubComp => {
+                let (index, _) = self.answered(self.arrivals.pubcomps)?;
+                self.answer(version, Job::PubComp(index), index, Answer::PubComp)
+            }
+            Class::PubRel => self.choose_pubrel(version),
+            Class::Ping => self.choose_ping(version),
+            Class::Control => self.choose_control().or_else(|| self.choose_request()),
+            Class::Message => self.choose_message(version),
+        }
+    }
+
+    /// Something of this class could be sent now.
+    fn waits(&self, class: Class) -> bool {
+        match class {
+            Class::Owed => self.arrivals.owed.first().is_some(),
+            Class::PubAck => self.answered(self.arrivals.pubacks).is_some(),
+            Class::PubRec => self.answered(self.arrivals.pubrecs).is_some(),
+            Class::PubComp => self.answered(self.arrivals.pubcomps).is_some(),
+            Class::PubRel => self.outbox.next_release != NONE,
+            Class::Ping => self.link.connection().is_some_and(|c| c.ping.owed.is_some()),
+            Class::Control => self.output.control || self.outbox.next_request != NONE,
+            Class::Message => {
+                let room = self.link.connection().is_some_and(|c| c.window.has_room());
+                !self.outbox.plain.is_empty() || (room && self.outbox.next_message != NONE)
+            }
+        }
+    }
+
+    /// The first byte of a packet has left: it was its turn.
+    pub(super) fn turn_taken(&mut self, job: Job) {
+        let class = match job {
+            // Before CONNACK and after `disconnect` nothing else may go.
+            Job::Disconnect => return,
+            Job::Control | Job::Request(_) => Class::Control,
+            Job::Ping => Class::Ping,
+            Job::Owed => Class::Owed,
+            Job::PubAck(_) => Class::PubAck,
+            Job::PubRec(_) => Class::PubRec,
+            Job::PubComp(_) => Class::PubComp,
+            Job::Answer(index, _) => match self.storage.arrival(index).stage {
+                Incoming::OwesPubAck => Class::PubAck,
+                Incoming::OwesPubRec | Incoming::AwaitingPubRel => Class::PubRec,
+            },
+            Job::PubRel(_) => Class::PubRel,
+            Job::Publish(_) => Class::Message,
+        };
+        let mut turns = self.output.turns;
+        turns.taken(class, |class| self.waits(class));
+        self.output.turns = turns;
     }
 
     fn choose_control(&self) -> Option<Current> {
@@ -56,17 +140,10 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_answer(&mut self, version: Version) -> Option<Current> {
-        if let Some((answer, id)) = self.arrivals.owed.first() {
-            return self.small(version, Job::Owed, answer.packet(version, id));
-        }
-        if let Some((index, _)) = self.answered(self.arrivals.pubacks) {
-            return self.answer(version, Job::PubAck(index), index, Answer::PubAck);
-        }
-        if let Some((index, _)) = self.answered(self.arrivals.pubrecs) {
-            return self.answer(version, Job::PubRec(index), index, Answer::PubRec);
-        }
-        let (index, _) = self.answered(self.arrivals.pubcomps)?;
-        self.answer(version, Job::PubComp(index), index, Answer::PubComp)
+        let answers = [Class::Owed, Class::PubAck, Class::PubRec, Class::PubComp];
+        answers
+            .into_iter()
+            .find_map(|class| self.choose_of(class, version))
     }
 
     fn answer(&mut self, version: Version, job: Job, index: u16, answer: Answer) -> Option<Current> {

@@ -21,7 +21,7 @@
 //! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
 //! | `publish`, `requests` | commands |
 //! | `owed` | answers to packets that have no message here |
-//! | `choose` | which packet comes next |
+//! | `choose`, `turns` | which packet comes next |
 //! | `output` | bytes out, and what their being written means |
 //! | `shutdown` | ending when everything is done |
 //! | `stream` | messages that are larger than the receive buffer |
@@ -45,6 +45,7 @@ mod requests;
 mod shutdown;
 mod stream;
 mod timing;
+mod turns;
 
 pub use arrivals::Ack;
 pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession};

@@ -2,7 +2,7 @@
 
 use mqtt_proto::ReasonCode;
 
-use super::{Client, Closed, link::Link};
+use super::{Client, Closed, link::Link, turns::Turns};
 use crate::{
     Body, Instant, Token, Transmit,
     flow::Outgoing,
@@ -27,6 +27,8 @@ pub(super) struct Output {
     pub(super) aborted_ping: Option<Token>,
     /// A message that had begun to be told will not come to its end.
     pub(super) broken: bool,
+    /// Who has waited how long.
+    pub(super) turns: Turns,
 }
 
 /// A packet on its way.
@@ -68,6 +70,7 @@ impl Output {
         closed: None,
         aborted_ping: None,
         broken: false,
+        turns: Turns::EMPTY,
     };
 
     /// The packet of this operation is chosen and not written to its end.
@@ -113,12 +116,17 @@ impl Output {
         self.disconnect = None;
         self.muted = false;
         self.awaited = false;
+        self.turns = Turns::EMPTY;
     }
 }
 
 impl<S: Storage> Client<S> {
     /// What to write next: the rest of one packet, head and body, or nothing. The same again until
     /// [`handle_written`](Self::handle_written) is told of progress, the connection ends, or its answer comes before it.
+    ///
+    /// Acknowledgements go before PINGREQ, that before SUBSCRIBE and UNSUBSCRIBE, and those before messages, the oldest of
+    /// which is first. But whatever has been passed over eight times in a row goes next: nothing that may be sent
+    /// waits for more than 15 packets, however busy the server and the application are with other things.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         if self.output.muted {
             return None;
@@ -210,6 +218,7 @@ impl<S: Storage> Client<S> {
 
     /// The first byte of a packet has left.
     fn begun(&mut self, job: Job) {
+        self.turn_taken(job);
         match job {
             Job::Control => self.connect_begun(),
             Job::Publish(index) => {

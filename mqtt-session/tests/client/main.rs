@@ -19,3 +19,4 @@ mod resume;
 mod splits;
 mod stream;
 mod time;
+mod turns;
