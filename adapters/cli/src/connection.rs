@@ -115,7 +115,9 @@ impl<'a> Connection<'a> {
                 Failure::refused("the server ended the connection", code, version)
             }
             _ => match (closed.statement, closed.cause) {
-                (Some(statement), Cause::Text(text)) => Failure::new(format!("{text} ({statement})")),
+                (Some(statement), Cause::Rule(rule)) => {
+                    Failure::new(format!("{} ({statement})", rule.text()))
+                }
                 (_, cause) => Failure::new(cause.to_string()),
             },
         };

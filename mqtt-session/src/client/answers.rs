@@ -98,7 +98,7 @@ impl<S: Storage> Client<S> {
 
     fn give_window_back(&mut self, index: u16) {
         if core::mem::take(&mut self.storage.slot_mut(index).charged) {
-            if let Some(connection) = self.link.connection_mut() {
+            if let Some(connection) = &mut self.connection {
                 connection.window.give_back();
             }
         }
@@ -168,7 +168,7 @@ impl<S: Storage> Client<S> {
 
     pub(super) fn on_pingresp<'b>(&mut self) -> Step<'b> {
         let now = self.now;
-        let Some(connection) = self.link.connection_mut() else {
+        let Some(connection) = &mut self.connection else {
             return Step::Nothing;
         };
         let Some(at) = connection.ping.unanswered.take() else {
@@ -191,7 +191,10 @@ impl<S: Storage> Client<S> {
         version: Version,
         properties: Properties<'_>,
     ) -> Result<(), Violation> {
-        let asked = self.link.connection().is_none_or(|c| c.asked.problem_information);
+        let asked = self
+            .connection
+            .as_ref()
+            .is_none_or(|c| c.asked.problem_information);
         if asked || properties.is_empty() {
             Ok(())
         } else {

@@ -286,7 +286,7 @@ impl<S: Storage> Client<S> {
 
     /// Checks an answer, and keeps its packet if it has properties.
     fn keep_answer(&mut self, index: u16, stage: Incoming, answer: &Ack<'_>) -> Result<(), Refused> {
-        let Some(connection) = self.link.connection() else {
+        let Some(connection) = &self.connection else {
             // No link: the version to come is not known, so that only what all versions know can be promised.
             let plain = answer.code == ReasonCode::SUCCESS && answer.properties.is_empty();
             return if plain { Ok(()) } else { Err(Refused::NotConnected) };

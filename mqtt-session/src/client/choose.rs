@@ -17,7 +17,7 @@ use mqtt_proto::{
 
 use super::{
     Client,
-    link::Link,
+    link::{Connection, Link},
     output::{Current, Job},
     turns::Class,
 };
@@ -29,16 +29,16 @@ use crate::{
 impl<S: Storage> Client<S> {
     /// The next packet, made ready to be written.
     pub(super) fn choose(&mut self) -> Option<Current> {
-        let version = self.link.connection()?.version;
-        match self.link {
-            Link::Idle | Link::Ending(_) => None,
-            Link::Connecting(_) => self.choose_control(),
-            Link::Closed(_) => self.choose_disconnect(version),
-            Link::Closing(_) => self
+        let Connection { version, state, .. } = *self.connection.as_ref()?;
+        match state {
+            Link::Idle | Link::Ending => None,
+            Link::Connecting => self.choose_control(),
+            Link::Closed => self.choose_disconnect(version),
+            Link::Closing => self
                 .choose_answer(version)
                 .or_else(|| self.choose_control())
                 .or_else(|| self.choose_disconnect(version)),
-            Link::Connected(_) => self.choose_in_turn(version),
+            Link::Connected => self.choose_in_turn(version),
         }
     }
 
@@ -92,10 +92,10 @@ impl<S: Storage> Client<S> {
             Class::PubRec => self.answered(self.arrivals.pubrecs).is_some(),
             Class::PubComp => self.answered(self.arrivals.pubcomps).is_some(),
             Class::PubRel => self.outbox.next_release != NONE,
-            Class::Ping => self.link.connection().is_some_and(|c| c.ping.owed.is_some()),
+            Class::Ping => self.connection.as_ref().is_some_and(|c| c.ping.owed),
             Class::Control => self.output.control || self.outbox.next_request != NONE,
             Class::Message => {
-                let room = self.link.connection().is_some_and(|c| c.window.has_room());
+                let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
                 !self.outbox.plain.is_empty() || (room && self.outbox.next_message != NONE)
             }
         }
@@ -112,7 +112,7 @@ impl<S: Storage> Client<S> {
             Job::PubAck(_) => Class::PubAck,
             Job::PubRec(_) => Class::PubRec,
             Job::PubComp(_) => Class::PubComp,
-            Job::Answer(index, _) => match self.storage.arrival(index).stage {
+            Job::Answer(index) => match self.storage.arrival(index).stage {
                 Incoming::OwesPubAck => Class::PubAck,
                 Incoming::OwesPubRec | Incoming::AwaitingPubRel => Class::PubRec,
             },
@@ -127,7 +127,7 @@ impl<S: Storage> Client<S> {
     fn choose_control(&self) -> Option<Current> {
         self.output
             .control
-            .then(|| Current::block(Job::Control, 0, self.storage.bytes(CONTROL).len(), 0))
+            .then(|| Current::new(Job::Control, 0..self.storage.bytes(CONTROL).len()))
     }
 
     fn choose_disconnect(&mut self, version: Version) -> Option<Current> {
@@ -149,12 +149,8 @@ impl<S: Storage> Client<S> {
     fn answer(&mut self, version: Version, job: Job, index: u16, answer: Answer) -> Option<Current> {
         let slot = self.storage.arrival(index).answer_slot;
         if slot != NONE {
-            return Some(Current::block(
-                Job::Answer(index, slot),
-                0,
-                self.storage.bytes(slot).len(),
-                0,
-            ));
+            let head = 0..self.storage.bytes(slot).len();
+            return Some(Current::new(Job::Answer(index), head));
         }
         self.small(version, job, self.answer_packet(index, answer))
     }
@@ -172,7 +168,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_ping(&mut self, version: Version) -> Option<Current> {
-        let owed = self.link.connection().is_some_and(|c| c.ping.owed.is_some());
+        let owed = self.connection.as_ref().is_some_and(|c| c.ping.owed);
         if owed {
             self.small(version, Job::Ping, Packet::PingReq)
         } else {
@@ -185,16 +181,12 @@ impl<S: Storage> Client<S> {
         if index == NONE {
             return None;
         }
-        Some(Current::block(
-            Job::Request(index),
-            0,
-            self.storage.bytes(index).len(),
-            0,
-        ))
+        let head = 0..self.storage.bytes(index).len();
+        Some(Current::new(Job::Request(index), head))
     }
 
     fn choose_message(&mut self, version: Version) -> Option<Current> {
-        let room = self.link.connection().is_some_and(|c| c.window.has_room());
+        let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
         let message = if room { self.outbox.next_message } else { NONE };
         let index = match (self.outbox.plain.first(), message) {
             (NONE, NONE) => return None,
@@ -214,9 +206,8 @@ impl<S: Storage> Client<S> {
             }
             self.charge(index);
         }
-        let (start, end) = self.address(index, version);
-        let body = self.storage.slot(index).payload_len;
-        Some(Current::block(Job::Publish(index), start, end, body))
+        let head = self.address(index, version);
+        Some(Current::new(Job::Publish(index), head))
     }
 
     /// Counts a message against the window of this link, once.
@@ -225,7 +216,7 @@ impl<S: Storage> Client<S> {
         if slot.charged {
             return;
         }
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             slot.charged = true;
             connection.window.take();
         }
@@ -234,6 +225,6 @@ impl<S: Storage> Client<S> {
     /// Makes a packet in the scratch.
     fn small(&mut self, version: Version, job: Job, packet: Packet<'_>) -> Option<Current> {
         let len = packet.encode(version, &mut self.output.scratch).ok()?.len();
-        Some(Current::block(job, 0, len, 0))
+        Some(Current::new(job, 0..len))
     }
 }

@@ -9,7 +9,8 @@ use mqtt_proto::{
 use super::{
     AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
     input::Step,
-    link::{Asked, Connection, Link, Ping, ServerLimits},
+    link::{Asked, Connection, Link, Moment, Ping, ServerLimits},
+    output::Ending,
 };
 use crate::{
     Instant, Refused, Unsupported,
@@ -33,7 +34,7 @@ impl<S: Storage> Client<S> {
     pub fn connect(&mut self, now: Instant, options: &ConnectOptions<'_>) -> Result<(), Refused> {
         self.advance(now);
         // The end of one connection told during the next would be taken for the end of that.
-        if !matches!(self.link, Link::Idle) || self.output.closed.is_some() {
+        if self.connection.is_some() || self.output.closed.is_some() {
             return Err(Refused::AlreadyConnected);
         }
         // Receive Maximum cannot say 0.
@@ -61,7 +62,8 @@ impl<S: Storage> Client<S> {
         }
         self.output.control = true;
         let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
-        self.link = Link::Connecting(Connection {
+        self.connection = Some(Connection {
+            state: Link::Connecting,
             version: connect.version,
             clean_start: connect.clean_start,
             known: self.session.exists && !connect.clean_start,
@@ -78,7 +80,7 @@ impl<S: Storage> Client<S> {
                 response_information: connect.properties.request_response_information() == Some(1),
             },
             deadline: self.now + self.config.connect_timeout,
-            drain_until: None,
+            drain_until: Moment::NONE,
             last_sent: self.now,
             last_progress: self.now,
             last_received: self.now,
@@ -100,7 +102,7 @@ impl<S: Storage> Client<S> {
     /// may look like this.
     pub fn disconnect(&mut self, now: Instant, last: &Disconnect<'_>) -> Result<(), Refused> {
         self.advance(now);
-        let Some(connection) = self.link.connected() else {
+        let Some(connection) = self.connected() else {
             return Err(Refused::NotConnected);
         };
         let version = connection.version;
@@ -129,16 +131,17 @@ impl<S: Storage> Client<S> {
         }
         self.output.disconnect = Some(last.code);
         self.unchoose();
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.kept = expiry.map_or(connection.kept, |expiry| expiry > 0);
+            connection.deadline = self.now + self.config.close_timeout;
+            connection.state = Link::Closing;
         }
-        self.link.turn_closing(self.now + self.config.close_timeout);
         Ok(())
     }
 
     /// The first byte of CONNECT has left: from now on the server may act on it, whether its answer arrives or not.
     pub(super) fn connect_begun(&mut self) {
-        if let Link::Connecting(connection) = &self.link {
+        if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Connecting) {
             self.session.exists |= connection.kept;
             // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
             self.session.outdated |= connection.clean_start;
@@ -147,7 +150,7 @@ impl<S: Storage> Client<S> {
 
     /// If `disconnect` was called, its packet is written: the connection is over, and the session if the packet said so.
     pub(super) fn disconnect_written(&mut self) {
-        if let Link::Closing(connection) = &self.link {
+        if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Closing) {
             self.session.exists = connection.kept;
             self.disconnected();
         }
@@ -156,15 +159,18 @@ impl<S: Storage> Client<S> {
     /// DISCONNECT is written, or given up.
     pub(super) fn disconnected(&mut self) {
         let code = self.output.disconnect.unwrap_or(ReasonCode::NORMAL_DISCONNECTION);
-        self.closed_by_client(code, "disconnected");
+        self.close(None);
+        self.output.closed = Some(Ending::Disconnected(code));
     }
 
     pub(super) fn on_connack<'b>(&mut self, connack: ConnAck<'b>) -> Result<Step<'b>, Violation> {
-        let Link::Connecting(connection) = &mut self.link else {
-            let version = self.link.connection().map_or(Version::V5, |c| c.version);
-            return Err(rules::SECOND_CONNACK.broken(version));
+        let Some(connection) = &mut self.connection else {
+            return Ok(Step::Nothing);
         };
         let version = connection.version;
+        if connection.state != Link::Connecting {
+            return Err(rules::SECOND_CONNACK.broken(version));
+        }
         if connack.code.is_failure() {
             // 5/MQTT-4.13.2-1: the server closes, and so do we, without a word.
             self.close(None);
@@ -173,7 +179,7 @@ impl<S: Storage> Client<S> {
                 refused: true,
                 code: Some(connack.code),
                 statement: None,
-                cause: Cause::Text("the server refused the connection"),
+                cause: Cause::RefusedByServer,
                 properties: connack.properties,
             })));
         }
@@ -223,7 +229,7 @@ impl<S: Storage> Client<S> {
         };
         self.session.exists = connection.kept;
         self.session.outdated = false;
-        self.link.turn_connected();
+        connection.state = Link::Connected;
         if session_present && resumable {
             self.resume();
         } else {
@@ -245,7 +251,7 @@ impl<S: Storage> Client<S> {
             refused: false,
             code: Some(disconnect.code),
             statement: None,
-            cause: Cause::Text("the server disconnected"),
+            cause: Cause::DisconnectedByServer,
             properties: disconnect.properties,
         })
     }
@@ -313,7 +319,7 @@ impl<S: Storage> Client<S> {
     /// Ends what this server will not take: too large, QoS too high, retained (5.0). The packet id of a message that
     /// was sent before stays out of use, because the server may remember it.
     fn drop_unacceptable(&mut self) {
-        let Some(connection) = self.link.connected() else {
+        let Some(connection) = self.connected() else {
             return;
         };
         let (version, server) = (connection.version, connection.server);

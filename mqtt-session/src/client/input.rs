@@ -2,7 +2,11 @@
 
 use mqtt_proto::{Frame, Packet, PacketType, Sender, Version, frame_len};
 
-use super::{Client, Event, link::Link, stream::Piece};
+use super::{
+    Client, Event,
+    link::{Link, Moment},
+    stream::Piece,
+};
 use crate::{
     Instant,
     flow::{Answer, Violation, rules},
@@ -65,10 +69,10 @@ impl<S: Storage> Client<S> {
                     event: Some(event),
                 };
             }
-            match self.link {
-                Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) => {}
+            match self.link() {
+                Link::Connecting | Link::Connected | Link::Ending => {}
                 // The connection is over, and what still comes means nothing.
-                Link::Idle | Link::Closing(_) | Link::Closed(_) => {
+                Link::Idle | Link::Closing | Link::Closed => {
                     return Handled {
                         consumed: rx.len(),
                         event: None,
@@ -111,7 +115,7 @@ impl<S: Storage> Client<S> {
         if rest.is_empty() {
             return Ok(Piece::Need);
         }
-        let version = self.link.connection().map_or(Version::V5, |c| c.version);
+        let version = self.connection.as_ref().map_or(Version::V5, |c| c.version);
         let frame = frame_len(rest, u32::MAX).map_err(|error| error.for_peer(version, Sender::Server))?;
         let (Frame::Len(len) | Frame::Need(len)) = frame;
         if self.is_streamed(rest, len) {
@@ -153,24 +157,26 @@ impl<S: Storage> Client<S> {
     /// The caller has stopped reading, or reads again: meanwhile the server's silence is not taken for its end.
     pub fn handle_paused(&mut self, now: Instant, paused: bool) {
         self.advance(now);
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.paused = paused;
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;
-                connection.ping.unanswered = connection.ping.unanswered.map(|_| self.now);
+                if connection.ping.unanswered.is_some() {
+                    connection.ping.unanswered = Moment::at(self.now);
+                }
             }
         }
     }
 
     pub(super) fn note_received(&mut self) {
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.last_received = self.now;
         }
     }
 
     fn handle_packet<'b>(&mut self, version: Version, packet: Packet<'b>) -> Result<Step<'b>, Violation> {
-        if matches!(self.link, Link::Connecting(_)) && packet.packet_type() != PacketType::ConnAck {
+        if self.link() == Link::Connecting && packet.packet_type() != PacketType::ConnAck {
             let auth = packet.packet_type() == PacketType::Auth;
             let rule = if auth {
                 rules::UNEXPECTED_AUTH
@@ -192,7 +198,9 @@ impl<S: Storage> Client<S> {
             Packet::Disconnect(disconnect) => {
                 // The requests that end with the connection are told first; this packet is read again after them.
                 self.end_requests();
-                self.link.turn_ending();
+                if let Some(connection) = &mut self.connection {
+                    connection.state = Link::Ending;
+                }
                 if self.has_event() {
                     return Ok(Step::Again);
                 }

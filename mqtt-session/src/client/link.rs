@@ -1,34 +1,36 @@
 //! One connection: what was agreed with the server, and how it ends.
 
-use mqtt_proto::{Properties, QoS, ReasonCode, Version};
+use mqtt_proto::{QoS, ReasonCode, Version};
 
-use super::{AbortReason, Client, Closed, ClosedBy};
+use super::{AbortReason, Client, output::Ending};
 use crate::{
     Instant, Token,
-    flow::{Cause, Incoming, Violation, Window},
+    flow::{Incoming, Violation, Window},
     storage::{End, List, NONE, Storage},
 };
 
 /// Where the client stands with its transport.
-#[derive(Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     /// There is none.
     Idle,
     /// CONNECT is to be sent or was sent.
-    Connecting(Connection),
+    Connecting,
     /// CONNACK came.
-    Connected(Connection),
+    Connected,
     /// The server's DISCONNECT is the next packet in the caller's buffer; it is told after what ends with it.
-    Ending(Connection),
+    Ending,
     /// `disconnect` was called; nothing more is taken or told until DISCONNECT is written.
-    Closing(Connection),
+    Closing,
     /// The end was told; last words may be left to write.
-    Closed(Connection),
+    Closed,
 }
 
 /// What holds for one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
+    /// Never `Idle`.
+    pub(super) state: Link,
     pub(super) version: Version,
     pub(super) clean_start: bool,
     /// The server may have a session that an earlier connection left, and CONNECT asked for it.
@@ -45,10 +47,10 @@ pub(super) struct Connection {
     /// For CONNACK; from `disconnect` or the end on, for the last words.
     pub(super) deadline: Instant,
     /// `shutdown` was called: disconnect when nothing is under way, at the latest then.
-    pub(super) drain_until: Option<Instant>,
+    pub(super) drain_until: Moment,
     /// When the last packet was written to its end.
     pub(super) last_sent: Instant,
-    /// When the transport last took a byte.
+    /// When the transport last took a byte, or PINGREQ began to wait for it to take one.
     pub(super) last_progress: Instant,
     pub(super) last_received: Instant,
     /// The caller does not read: silence is not the server's fault.
@@ -90,150 +92,110 @@ pub(super) struct Asked {
 /// PINGREQs and their answers.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ping {
-    /// Since when one is to be written.
-    pub(super) owed: Option<Instant>,
     /// When the first one was written that has no answer yet.
-    pub(super) unanswered: Option<Instant>,
+    pub(super) unanswered: Moment,
+    /// One is to be written.
+    pub(super) owed: bool,
 }
 
-impl Link {
-    pub(super) const fn connection(&self) -> Option<&Connection> {
-        match self {
-            Self::Idle => None,
-            Self::Connecting(c)
-            | Self::Connected(c)
-            | Self::Ending(c)
-            | Self::Closing(c)
-            | Self::Closed(c) => Some(c),
-        }
+/// A moment or none, in the memory of a moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Moment(Instant);
+
+impl Moment {
+    /// The end of time, which never comes, says that there is none.
+    pub(super) const NONE: Self = Self(Instant::MAX);
+
+    /// This moment; the last microsecond of time counts as the one before it.
+    pub(super) fn at(moment: Instant) -> Self {
+        Self(moment.min(Instant::from_micros(u64::MAX - 1)))
     }
 
-    pub(super) const fn connection_mut(&mut self) -> Option<&mut Connection> {
-        match self {
-            Self::Idle => None,
-            Self::Connecting(c)
-            | Self::Connected(c)
-            | Self::Ending(c)
-            | Self::Closing(c)
-            | Self::Closed(c) => Some(c),
-        }
+    pub(super) fn get(self) -> Option<Instant> {
+        self.is_some().then_some(self.0)
     }
 
-    pub(super) const fn connected(&self) -> Option<&Connection> {
-        match self {
-            Self::Connected(c) => Some(c),
-            Self::Idle | Self::Connecting(_) | Self::Ending(_) | Self::Closing(_) | Self::Closed(_) => None,
-        }
+    pub(super) fn is_some(self) -> bool {
+        self != Self::NONE
     }
 
-    /// Turns into another state of the same connection.
-    fn turn(&mut self, into: fn(Connection) -> Self) {
-        *self = match core::mem::replace(self, Self::Idle) {
-            Self::Idle => Self::Idle,
-            Self::Connecting(c)
-            | Self::Connected(c)
-            | Self::Ending(c)
-            | Self::Closing(c)
-            | Self::Closed(c) => into(c),
-        };
+    pub(super) fn is_none(self) -> bool {
+        self == Self::NONE
     }
 
-    pub(super) fn turn_connected(&mut self) {
-        self.turn(Self::Connected);
-    }
-
-    pub(super) fn turn_ending(&mut self) {
-        self.turn(Self::Ending);
-    }
-
-    pub(super) fn turn_closing(&mut self, deadline: Instant) {
-        if let Some(connection) = self.connection_mut() {
-            connection.deadline = deadline;
-        }
-        self.turn(Self::Closing);
+    pub(super) fn take(&mut self) -> Option<Instant> {
+        core::mem::take(self).get()
     }
 }
 
-impl Closed<'_> {
-    const fn by_fault(violation: Violation) -> Self {
-        Self {
-            by: ClosedBy::Client,
-            refused: false,
-            code: Some(violation.code),
-            statement: violation.statement,
-            cause: violation.cause,
-            properties: Properties::EMPTY,
-        }
+impl Default for Moment {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 
 impl<S: Storage> Client<S> {
+    /// Where the client stands with its transport.
+    pub(super) const fn link(&self) -> Link {
+        match &self.connection {
+            Some(connection) => connection.state,
+            None => Link::Idle,
+        }
+    }
+
+    /// The connection, while it is open.
+    pub(super) fn connected(&self) -> Option<&Connection> {
+        self.connection
+            .as_ref()
+            .filter(|connection| connection.state == Link::Connected)
+    }
+
     /// The connection is over as far as its caller is concerned: operations that end with it have ended, and `Closed` is
     /// owed or given back at once. `last_words` is the code of the DISCONNECT that the server still gets.
     pub(super) fn close(&mut self, last_words: Option<ReasonCode>) {
-        let Some(connection) = self.link.connection() else {
+        let Some(connection) = &self.connection else {
             return;
         };
         // A server must not get a DISCONNECT from a 3.x client that found fault with it: it would drop the will.
-        let speaks = connection.version.has_properties() && self.link.connected().is_some();
+        let speaks = connection.version.has_properties() && connection.state == Link::Connected;
         self.end_requests();
         self.break_stream();
         self.unchoose();
         self.output.wind_up(if speaks { last_words } else { None });
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.deadline = self.now + self.config.close_timeout;
+            connection.state = Link::Closed;
         }
-        self.link.turn(Link::Closed);
     }
 
     /// The server broke a rule.
     pub(super) fn violated(&mut self, violation: Violation) {
         self.close(Some(violation.code));
-        self.output.closed = Some(Closed::by_fault(violation));
+        self.output.closed = Some(Ending::Fault(violation));
     }
 
     /// The server did not answer in time. It gets no last words: they would wait in the buffers of a link that is dead.
     pub(super) fn timed_out(&mut self, violation: Violation) {
         self.close(None);
-        self.output.closed = Some(Closed::by_fault(violation));
+        self.output.closed = Some(Ending::Fault(violation));
     }
 
-    /// The end of a connection that this client ends, with this code.
-    pub(super) fn closed_by_client(&mut self, code: ReasonCode, why: &'static str) {
-        self.close(None);
-        self.output.closed = Some(Closed {
-            by: ClosedBy::Client,
-            refused: false,
-            code: Some(code),
-            statement: None,
-            cause: Cause::Text(why),
-            properties: Properties::EMPTY,
-        });
-    }
-
-    /// The transport has ended: call it once the stream ended in any way, also after [`Closed`], and
+    /// The transport has ended: call it once the stream ended in any way, also after [`Closed`](super::Closed), and
     /// then drop what is left in the buffers. What belongs to the session waits for the next
     /// [`connect`](Self::connect).
     pub fn handle_disconnect(&mut self, now: Instant) {
         self.advance(now);
-        match self.link {
+        match self.link() {
             Link::Idle => return,
-            Link::Closed(_) => {}
-            Link::Connecting(_) | Link::Connected(_) | Link::Ending(_) | Link::Closing(_) => {
+            Link::Closed => {}
+            Link::Connecting | Link::Connected | Link::Ending | Link::Closing => {
                 self.end_requests();
                 self.break_stream();
-                self.output.closed = Some(Closed {
-                    by: ClosedBy::Transport,
-                    refused: false,
-                    code: None,
-                    statement: None,
-                    cause: Cause::Text("the transport ended"),
-                    properties: Properties::EMPTY,
-                });
+                self.output.closed = Some(Ending::TransportEnded);
             }
         }
         self.forget_link();
-        self.link = Link::Idle;
+        self.connection = None;
     }
 
     /// SUBSCRIBE, UNSUBSCRIBE and PINGREQ end with their connection.
@@ -246,7 +208,7 @@ impl<S: Storage> Client<S> {
             self.end(index, End::Aborted(AbortReason::ConnectionLost));
         }
         self.outbox.next_request = NONE;
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
             connection.ping = Ping::default();
         }

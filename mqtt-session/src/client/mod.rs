@@ -69,7 +69,7 @@ use crate::{
     storage::{End, Kind, List, NONE, Nodes, Slot, Stage, Storage},
 };
 use arrivals::Arrivals;
-use link::Link;
+use link::{Connection, Link};
 use output::Output;
 use stream::Stream;
 
@@ -82,7 +82,7 @@ pub struct Client<S: Storage> {
     storage: S,
     /// The latest time that was told.
     now: Instant,
-    link: Link,
+    connection: Option<Connection>,
     session: Session,
     outbox: Outbox,
     arrivals: Arrivals,
@@ -155,7 +155,7 @@ impl<S: Storage> Client<S> {
             config,
             storage,
             now: Instant::ZERO,
-            link: Link::Idle,
+            connection: None,
             session: Session::default(),
             outbox: Outbox::EMPTY,
             arrivals: Arrivals::EMPTY,
@@ -186,7 +186,7 @@ impl<S: Storage> Client<S> {
 
     /// CONNACK has come, and nothing has ended the connection since.
     pub const fn is_connected(&self) -> bool {
-        matches!(self.link, Link::Connected(_))
+        matches!(self.link(), Link::Connected)
     }
 
     /// Nothing is under way: no operation waits for its end, nothing is to be written or told.
@@ -281,7 +281,8 @@ impl<S: Storage> Client<S> {
                 why: AbortReason::ConnectionLost,
             });
         }
-        self.output.closed.take().map(Event::Closed)
+        let ending = self.output.closed.take()?;
+        Some(Event::Closed(ending.closed()))
     }
 
     fn has_event(&self) -> bool {

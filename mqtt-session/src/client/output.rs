@@ -1,20 +1,27 @@
 //! Bytes out: what is being written, and what its being written means.
 
-use mqtt_proto::ReasonCode;
+use mqtt_proto::{Properties, ReasonCode};
 
-use super::{Client, Closed, link::Link, turns::Turns};
+use super::{
+    Client, Closed, ClosedBy,
+    link::{Link, Moment},
+    turns::Turns,
+};
 use crate::{
     Body, Instant, Token, Transmit,
-    flow::Outgoing,
+    flow::{Cause, Outgoing, Violation},
     storage::{End, Stage, Storage, sealed::CONTROL},
 };
+
+/// The longest packet that is made when it is sent: PUBACK and its like with a code, without properties.
+const SCRATCH: usize = 5;
 
 /// What is being written, and what is owed beside operations and arrivals.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     current: Option<Current>,
     /// A packet that is small enough to be made when it is sent.
-    pub(super) scratch: [u8; 8],
+    pub(super) scratch: [u8; SCRATCH],
     /// CONNECT, or a DISCONNECT with properties, waits in the control slot.
     pub(super) control: bool,
     /// A DISCONNECT with this code is owed; with its bytes, if `control` is set too.
@@ -23,7 +30,7 @@ pub(super) struct Output {
     muted: bool,
     /// Input waits until the packet that is being written is written to its end.
     pub(super) awaited: bool,
-    pub(super) closed: Option<Closed<'static>>,
+    pub(super) closed: Option<Ending>,
     pub(super) aborted_ping: Option<Token>,
     /// A message that had begun to be told will not come to its end.
     pub(super) broken: bool,
@@ -31,14 +38,42 @@ pub(super) struct Output {
     pub(super) turns: Turns,
 }
 
-/// A packet on its way.
+/// An end of the connection that is still to be told. (One that a packet of the server brings is told at once.)
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Ending {
+    /// The server broke a rule, or did not answer in time.
+    Fault(Violation),
+    /// `disconnect` or `shutdown` was called; with the code of DISCONNECT.
+    Disconnected(ReasonCode),
+    TransportEnded,
+}
+
+impl Ending {
+    pub(super) const fn closed(self) -> Closed<'static> {
+        let (by, code, statement, cause) = match self {
+            Self::Fault(fault) => (ClosedBy::Client, Some(fault.code), fault.statement, fault.cause),
+            Self::Disconnected(code) => (ClosedBy::Client, Some(code), None, Cause::Disconnected),
+            Self::TransportEnded => (ClosedBy::Transport, None, None, Cause::TransportEnded),
+        };
+        Closed {
+            by,
+            refused: false,
+            code,
+            statement,
+            cause,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// A packet on its way. Its head are bytes of its slot's block, or of the scratch; the payload of a message follows.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Current {
     job: Job,
-    /// Head: these bytes of the block, or of the scratch.
-    start: u32,
+    /// Where the head begins: behind what a fixed header leaves free.
+    start: u8,
+    /// Where the head ends.
     end: u32,
-    body: u32,
     written: u32,
 }
 
@@ -52,8 +87,8 @@ pub(super) enum Job {
     PubAck(u16),
     PubRec(u16),
     PubComp(u16),
-    /// PUBACK or PUBREC with properties: its row, and the slot that holds it.
-    Answer(u16, u16),
+    /// PUBACK or PUBREC with properties, which the slot of this row holds.
+    Answer(u16),
     PubRel(u16),
     Request(u16),
     Publish(u16),
@@ -62,7 +97,7 @@ pub(super) enum Job {
 impl Output {
     pub(super) const EMPTY: Self = Self {
         current: None,
-        scratch: [0; 8],
+        scratch: [0; SCRATCH],
         control: false,
         disconnect: None,
         muted: false,
@@ -135,34 +170,43 @@ impl<S: Storage> Client<S> {
             self.output.current = self.choose();
         }
         let current = self.output.current?;
-        let (head, body) = match current.slot() {
-            None => (&self.output.scratch[..], Body::Bytes(&[])),
-            Some(index) => {
+        let (head, body) = match current.job {
+            Job::Disconnect
+            | Job::Ping
+            | Job::Owed
+            | Job::PubAck(_)
+            | Job::PubRec(_)
+            | Job::PubComp(_)
+            | Job::PubRel(_) => (&self.output.scratch[..], Body::Bytes(&[])),
+            Job::Control => (self.storage.bytes(CONTROL), Body::Bytes(&[])),
+            Job::Request(index) => (self.storage.bytes(index), Body::Bytes(&[])),
+            Job::Answer(row) => {
+                let slot = self.storage.arrival(row).answer_slot;
+                (self.storage.bytes(slot), Body::Bytes(&[]))
+            }
+            Job::Publish(index) => {
                 let slot = self.storage.slot(index);
                 let block = self.storage.bytes(index);
-                let is_publish = matches!(current.job, Job::Publish(_));
-                let body = if is_publish && slot.external {
-                    let offset = current.written.saturating_sub(current.end - current.start);
+                let body = if slot.external {
+                    let offset = current.written.saturating_sub(current.head_len());
                     Body::External {
                         token: slot.token,
                         offset,
-                        len: current.body - offset,
+                        len: slot.payload_len - offset,
                     }
-                } else if is_publish {
+                } else {
                     let own = block.get(slot.head_len as usize..).unwrap_or_default();
                     Body::Bytes(if own.is_empty() {
                         self.storage.shared(index)
                     } else {
                         own
                     })
-                } else {
-                    Body::Bytes(&[])
                 };
                 (block, body)
             }
         };
         let head = head
-            .get(current.start as usize..current.end as usize)
+            .get(usize::from(current.start)..current.end as usize)
             .unwrap_or_default();
         let in_body = (current.written as usize).saturating_sub(head.len());
         let head = head.get(current.written as usize..).unwrap_or_default();
@@ -189,7 +233,12 @@ impl<S: Storage> Client<S> {
         let Some(current) = &mut self.output.current else {
             return;
         };
-        let total = current.len();
+        let body = if let Job::Publish(index) = current.job {
+            self.storage.slot(index).payload_len
+        } else {
+            0
+        };
+        let total = current.head_len() + body;
         let before = current.written;
         current.written = u32::try_from(n)
             .unwrap_or(u32::MAX)
@@ -203,7 +252,7 @@ impl<S: Storage> Client<S> {
             self.begun(current.job);
         }
         let (now, whole) = (self.now, current.written == total);
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.last_progress = now;
             if whole {
                 connection.last_sent = now;
@@ -234,7 +283,7 @@ impl<S: Storage> Client<S> {
             | Job::PubAck(_)
             | Job::PubRec(_)
             | Job::PubComp(_)
-            | Job::Answer(..)
+            | Job::Answer(_)
             | Job::PubRel(_)
             | Job::Request(_) => {}
         }
@@ -295,13 +344,15 @@ impl<S: Storage> Client<S> {
             }
             Job::Ping => {
                 let now = self.now;
-                if let Some(connection) = self.link.connection_mut() {
-                    connection.ping.owed = None;
-                    connection.ping.unanswered.get_or_insert(now);
+                if let Some(connection) = &mut self.connection {
+                    connection.ping.owed = false;
+                    if connection.ping.unanswered.is_none() {
+                        connection.ping.unanswered = Moment::at(now);
+                    }
                 }
             }
             Job::Owed => self.arrivals.owed.pop(),
-            Job::PubAck(index) | Job::PubRec(index) | Job::Answer(index, _) => {
+            Job::PubAck(index) | Job::PubRec(index) | Job::Answer(index) => {
                 if let Some(code) = self.storage.arrival(index).answer {
                     self.arrival_answered(index, code);
                 }
@@ -338,7 +389,7 @@ impl<S: Storage> Client<S> {
     }
     /// The transport did not take the last packet in time: nothing more is written to it.
     pub(super) fn give_last_words_up(&mut self) {
-        if matches!(self.link, Link::Closing(_)) {
+        if self.link() == Link::Closing {
             self.disconnected();
         }
         self.output.muted = true;
@@ -346,32 +397,17 @@ impl<S: Storage> Client<S> {
 }
 
 impl Current {
-    pub(super) fn block(job: Job, start: usize, end: usize, body: u32) -> Self {
+    /// A packet that is all of these bytes, or a message with its head there.
+    pub(super) fn new(job: Job, head: core::ops::Range<usize>) -> Self {
         Self {
             job,
-            start: start as u32,
-            end: end as u32,
-            body,
+            start: head.start as u8,
+            end: head.end as u32,
             written: 0,
         }
     }
 
-    const fn len(&self) -> u32 {
-        self.end - self.start + self.body
-    }
-
-    /// The slot whose block holds the packet; none for what is made in the scratch.
-    const fn slot(&self) -> Option<u16> {
-        match self.job {
-            Job::Control => Some(CONTROL),
-            Job::Answer(_, slot) | Job::Request(slot) | Job::Publish(slot) => Some(slot),
-            Job::Disconnect
-            | Job::Ping
-            | Job::Owed
-            | Job::PubAck(_)
-            | Job::PubRec(_)
-            | Job::PubComp(_)
-            | Job::PubRel(_) => None,
-        }
+    const fn head_len(&self) -> u32 {
+        self.end - self.start as u32
     }
 }

@@ -2,10 +2,14 @@
 
 use mqtt_proto::{Packet, PacketId, ReasonCode, Version, packet};
 
+const PLACES: usize = 4;
+
 /// A bounded ring of answers to packets that have no message here.
 #[derive(Clone, Debug)]
 pub(super) struct Owed {
-    ring: [Option<(Answerless, PacketId)>; 4],
+    /// The answers, oldest first, and the ids they are for.
+    ids: [Option<PacketId>; PLACES],
+    answers: [Answerless; PLACES],
 }
 
 /// An answer to a packet that has no message here.
@@ -24,19 +28,26 @@ pub(super) enum Answerless {
 }
 
 impl Owed {
-    pub(super) const EMPTY: Self = Self { ring: [None; 4] };
+    pub(super) const EMPTY: Self = Self {
+        ids: [None; PLACES],
+        answers: [Answerless::ReceivedBefore; PLACES],
+    };
 
     pub(super) const fn is_full(&self) -> bool {
-        self.ring[3].is_some()
+        self.ids[PLACES - 1].is_some()
     }
 
     pub(super) const fn first(&self) -> Option<(Answerless, PacketId)> {
-        self.ring[0]
+        match self.ids[0] {
+            Some(id) => Some((self.answers[0], id)),
+            None => None,
+        }
     }
 
     pub(super) fn pop(&mut self) {
-        self.ring[0] = None;
-        self.ring.rotate_left(1);
+        self.ids[0] = None;
+        self.ids.rotate_left(1);
+        self.answers.rotate_left(1);
     }
 
     pub(super) fn clear(&mut self) {
@@ -45,8 +56,9 @@ impl Owed {
 
     /// There is room: no packet is taken while the ring is full.
     pub(super) fn push(&mut self, answer: Answerless, id: PacketId) {
-        if let Some(place) = self.ring.iter_mut().find(|place| place.is_none()) {
-            *place = Some((answer, id));
+        let mut places = self.ids.iter_mut().zip(&mut self.answers);
+        if let Some((place, kept)) = places.find(|(id, _)| id.is_none()) {
+            (*place, *kept) = (Some(id), answer);
         }
     }
 }

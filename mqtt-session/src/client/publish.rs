@@ -9,9 +9,11 @@
 //! A 3.x connection is sent what stands before the properties and the payload; the fixed header is written, to the
 //! right, when the packet is sent.
 
+use core::ops::Range;
+
 use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
 
-use super::{Client, Offline, link::Link};
+use super::{Client, Offline};
 use crate::{
     Instant, NotTaken, Payload, Refused, Token, Unsupported,
     flow::Outgoing,
@@ -90,7 +92,7 @@ impl<S: Storage> Client<S> {
         let encoded = head.encoded_len_from(Version::V5, Sender::Client, payload_len)?;
         let header = fixed_header_len(encoded, payload.len());
         let head_len = HEADER + encoded - header;
-        if let Some(connection) = self.link.connected() {
+        if let Some(connection) = self.connected() {
             let id_len = if message.qos > QoS::AtMostOnce { 2 } else { 0 };
             let size = match connection.version {
                 Version::V5 => encoded + payload.len(),
@@ -154,7 +156,7 @@ impl<S: Storage> Client<S> {
             // An alias holds for one connection, but a message is kept for any.
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
-        let Link::Connected(connection) = &self.link else {
+        let Some(connection) = self.connected() else {
             return if self.config.offline == Offline::Refuse {
                 Err(Refused::NotConnected)
             } else {
@@ -223,7 +225,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// Writes fixed header and packet id for this connection, and tells where the packet begins and its head ends.
-    pub(super) fn address(&mut self, index: u16, version: Version) -> (usize, usize) {
+    pub(super) fn address(&mut self, index: u16, version: Version) -> Range<usize> {
         let head_end = self.head_end(index, version);
         let id_at = self.id_at(index);
         let slot = self.storage.slot(index);
@@ -248,7 +250,7 @@ impl<S: Storage> Client<S> {
                 if rest > 0 { low | 0x80 } else { low }
             };
         }
-        (start, head_end)
+        start..head_end
     }
 }
 

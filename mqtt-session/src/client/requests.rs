@@ -27,7 +27,7 @@ impl<S: Storage> Client<S> {
         properties: Properties<'_>,
     ) -> Result<Token, Refused> {
         self.advance(now);
-        let connection = self.link.connected().ok_or(Refused::NotConnected)?;
+        let connection = self.connected().ok_or(Refused::NotConnected)?;
         check_server_takes(connection, filters, properties)?;
         let packet = |packet_id| {
             Packet::Subscribe(Subscribe {
@@ -68,16 +68,16 @@ impl<S: Storage> Client<S> {
     /// [`Refused::NotConnected`] before CONNACK; [`Refused::Slots`] while an earlier ping of the caller's is under way.
     pub fn ping(&mut self, now: Instant) -> Result<Token, Refused> {
         self.advance(now);
-        let connection = self.link.connected().ok_or(Refused::NotConnected)?;
+        let connection = self.connected().ok_or(Refused::NotConnected)?;
         if connection.ping_token.is_some() {
             return Err(Refused::Slots);
         }
         let (token, now) = (self.take_token(), self.now);
-        if let Some(connection) = self.link.connection_mut() {
+        if let Some(connection) = &mut self.connection {
             connection.ping_token = Some(token);
             // The answer to a PINGREQ that is under way serves as well.
             if connection.ping.unanswered.is_none() {
-                connection.ping.owed.get_or_insert(now);
+                connection.owe_ping(now);
             }
         }
         Ok(token)
@@ -90,7 +90,7 @@ impl<S: Storage> Client<S> {
         packet: impl Fn(PacketId) -> Packet<'x>,
     ) -> Result<Token, Refused> {
         self.check_not_draining()?;
-        let connection = self.link.connected().ok_or(Refused::NotConnected)?;
+        let connection = self.connected().ok_or(Refused::NotConnected)?;
         let (version, limit) = (connection.version, connection.server.packet_size);
         let id = self.next_id().ok_or(Refused::Slots)?;
         let packet = packet(id);

@@ -2,7 +2,10 @@
 
 use mqtt_proto::{ReasonCode, packet::Disconnect};
 
-use super::{Client, link::Link};
+use super::{
+    Client,
+    link::{Link, Moment},
+};
 use crate::{Instant, Refused, storage::Storage};
 
 impl<S: Storage> Client<S> {
@@ -14,17 +17,18 @@ impl<S: Storage> Client<S> {
     /// [`Refused::NotConnected`] without a connection, open or being made, and when it is ending already.
     pub fn shutdown(&mut self, now: Instant, drain_until: Instant) -> Result<(), Refused> {
         self.advance(now);
-        let (Link::Connecting(connection) | Link::Connected(connection)) = &mut self.link else {
+        let connection = self.connection.as_mut().ok_or(Refused::NotConnected)?;
+        if !matches!(connection.state, Link::Connecting | Link::Connected) {
             return Err(Refused::NotConnected);
-        };
-        connection.drain_until = Some(drain_until);
+        }
+        connection.drain_until = Moment::at(drain_until);
         self.disconnect_if_drained();
         Ok(())
     }
 
     /// Commands that would put something under way are refused from `shutdown` on.
     pub(super) fn check_not_draining(&self) -> Result<(), Refused> {
-        match self.link.connection() {
+        match &self.connection {
             Some(connection) if connection.drain_until.is_some() => Err(Refused::ShuttingDown),
             Some(_) | None => Ok(()),
         }

@@ -41,8 +41,7 @@ impl<S: Storage> Client<S> {
 
     /// When the next PINGREQ is due if nothing is sent or received until then; none without keep-alive or connection.
     pub fn keep_alive_deadline(&self) -> Option<Instant> {
-        self.link
-            .connected()
+        self.connected()
             .and_then(|connection| connection.ping_due(self.is_deaf(connection)))
     }
 
@@ -56,38 +55,40 @@ impl<S: Storage> Client<S> {
         if self.has_event() {
             return Some((self.now, Due::Event));
         }
-        match &self.link {
-            Link::Idle | Link::Ending(_) => None,
-            Link::Connecting(connection) => {
-                let drained = connection.drain_until.map(|at| (at, Due::Drained));
+        let connection = self.connection.as_ref()?;
+        match connection.state {
+            Link::Idle | Link::Ending => None,
+            Link::Connecting => {
+                let drained = connection.drain_until.get().map(|at| (at, Due::Drained));
                 [Some((connection.deadline, Due::ConnAck)), drained]
                     .into_iter()
                     .flatten()
                     .min()
             }
-            Link::Closing(connection) => Some((connection.deadline, Due::LastWords)),
-            Link::Closed(connection) => self
+            Link::Closing => Some((connection.deadline, Due::LastWords)),
+            Link::Closed => self
                 .output
                 .has_last_words()
                 .then_some((connection.deadline, Due::LastWords)),
-            Link::Connected(connection) => {
+            Link::Connected => {
                 let deaf = self.is_deaf(connection);
                 // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers. As
                 // long as PINGREQ itself waits, so is every byte that the transport takes.
-                let heard = match (connection.ping.owed, connection.ping.unanswered) {
+                let heard = match (connection.ping.owed, connection.ping.unanswered.get()) {
                     (_, Some(sent)) => Some(sent),
-                    (Some(owed), None) => Some(owed.max(connection.last_progress)),
-                    (None, None) => None,
+                    (true, None) => Some(connection.last_progress),
+                    (false, None) => None,
                 };
                 let silent = heard.filter(|_| !deaf).map(|at| {
                     let heard = at.max(connection.last_received);
                     (heard + self.config.ping_timeout, Due::PingResp)
                 });
-                let ping = match connection.ping.owed {
-                    None => connection.ping_due(deaf).map(|at| (at, Due::KeepAlive)),
-                    Some(_) => None,
+                let ping = if connection.ping.owed {
+                    None
+                } else {
+                    connection.ping_due(deaf).map(|at| (at, Due::KeepAlive))
                 };
-                let drained = connection.drain_until.map(|at| (at, Due::Drained));
+                let drained = connection.drain_until.get().map(|at| (at, Due::Drained));
                 [silent, ping, drained].into_iter().flatten().min()
             }
         }
@@ -104,7 +105,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn handle_deadline(&mut self, due: Due) {
-        let Some(connection) = self.link.connection_mut() else {
+        let Some(connection) = &mut self.connection else {
             return;
         };
         let version = connection.version;
@@ -114,12 +115,20 @@ impl<S: Storage> Client<S> {
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),
             Due::PingResp => self.timed_out(rules::NO_PINGRESP.broken(version)),
-            Due::KeepAlive => connection.ping.owed = Some(self.now),
+            Due::KeepAlive => connection.owe_ping(self.now),
         }
     }
 }
 
 impl Connection {
+    /// A PINGREQ is to be written.
+    pub(super) fn owe_ping(&mut self, now: Instant) {
+        if !self.ping.owed {
+            self.ping.owed = true;
+            self.last_progress = now;
+        }
+    }
+
     /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
     /// well when nothing has come for so long, or else a link that is only half open would not be noticed.
     fn ping_due(&self, deaf: bool) -> Option<Instant> {

@@ -5,9 +5,12 @@ use core::fmt;
 
 use mqtt_proto::{DecodeError, ReasonCode, Statement, Version, statement};
 
-/// A rule with its statement in each version and the reason code of its breach.
-#[derive(Copy, Clone, PartialEq, Eq)]
-pub struct Rule {
+/// A rule with its statement in each version and the reason code of its breach. One byte: its row in the table.
+#[derive(Copy, Clone, PartialEq, Eq, Hash)]
+pub struct Rule(Name);
+
+/// What is known of a rule.
+struct Row {
     text: &'static str,
     code: ReasonCode,
     statements: [Option<Statement>; 3],
@@ -30,8 +33,8 @@ pub struct Violation {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Cause {
-    /// A rule of a session, or something that is no breach of a rule.
-    Text(&'static str),
+    /// A rule of a session, a connection or the time of day.
+    Rule(Rule),
     /// A packet that could not be decoded.
     Bytes(DecodeError),
     /// The head of a message, topic and properties, is larger than the receive buffer.
@@ -39,12 +42,20 @@ pub enum Cause {
         /// Bytes that would have been enough to read on, from the start of the packet.
         needed: u32,
     },
+    /// This client disconnected.
+    Disconnected,
+    /// The server disconnected.
+    DisconnectedByServer,
+    /// CONNACK refused the connection.
+    RefusedByServer,
+    /// The transport ended without a word.
+    TransportEnded,
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
+            Self::Rule(rule) => f.write_str(rule.text()),
             Self::Bytes(error) => error.fmt(f),
             Self::HeadTooLarge { needed } => {
                 write!(
@@ -52,30 +63,47 @@ impl fmt::Display for Cause {
                     "head of a message larger than the receive buffer: {needed} bytes"
                 )
             }
+            Self::Disconnected => f.write_str("disconnected"),
+            Self::DisconnectedByServer => f.write_str("the server disconnected"),
+            Self::RefusedByServer => f.write_str("the server refused the connection"),
+            Self::TransportEnded => f.write_str("the transport ended"),
         }
     }
 }
 
 impl Rule {
+    /// What was wrong, in words.
+    pub const fn text(self) -> &'static str {
+        self.0.row().text
+    }
+
     /// The breach of this rule on a connection of that version.
-    pub fn broken(&self, version: Version) -> Violation {
-        let [v31, v311, v5] = self.statements;
+    pub const fn broken(&self, version: Version) -> Violation {
+        let row = self.0.row();
+        let [v31, v311, v5] = row.statements;
         let statement = match version {
             Version::V31 => v31,
             Version::V311 => v311,
             Version::V5 => v5,
         };
         Violation {
-            code: self.code,
+            code: row.code,
             statement,
-            cause: Cause::Text(self.text),
+            cause: Cause::Rule(*self),
         }
     }
 }
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rule({})", self.text)
+        write!(f, "Rule({})", self.text())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Rule {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.text());
     }
 }
 
@@ -99,9 +127,9 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.code, self.cause)?;
         match (self.cause, self.statement) {
-            (Cause::Text(_) | Cause::HeadTooLarge { .. }, Some(statement)) => write!(f, " ({statement})"),
             // The error names its statement itself.
             (Cause::Bytes(_), _) | (_, None) => Ok(()),
+            (_, Some(statement)) => write!(f, " ({statement})"),
         }
     }
 }
@@ -109,10 +137,30 @@ impl fmt::Display for Violation {
 impl core::error::Error for Violation {}
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $code:ident, $text:literal, [$v31:expr, $v311:expr, $v5:expr];)*) => {$(
-        $(#[$doc])*
-        pub const $name: Rule = Rule { text: $text, code: ReasonCode::$code, statements: [$v31, $v311, $v5] };
-    )*};
+    ($($(#[$doc:meta])* $name:ident = $code:ident, $text:literal, [$v31:expr, $v311:expr, $v5:expr];)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: Rule = Rule(Name::$name);
+        )*
+
+        #[allow(non_camel_case_types, reason = "the names of the constants")]
+        #[derive(Copy, Clone, PartialEq, Eq, Hash)]
+        enum Name {
+            $($name,)*
+        }
+
+        impl Name {
+            const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$name => {
+                        const ROW: &Row =
+                            &Row { text: $text, code: ReasonCode::$code, statements: [$v31, $v311, $v5] };
+                        ROW
+                    })*
+                }
+            }
+        }
+    };
 }
 
 /// A statement by its name.
