@@ -6,21 +6,16 @@ use core::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use std::io;
+use std::io::{self, IoSlice};
 
-use mqtt_proto::{
-    Properties, TopicFilter,
-    packet::{Disconnect, Subscription},
-};
 use mqtt_session::{
-    AckToken, Config, ConnectOptions, Event, Instant, NotTaken, Payload, Publish, ReceiveBuffer, Refused,
-    Token, Unsupported,
-    client::{Ack, Client as Machine, Found},
+    Config, ConnectOptions, Event, Instant, Refused,
+    client::{Client as Machine, Found},
     storage::{Heap, Storage},
 };
-use mqtt_std::Clock;
+use mqtt_std::{commands, driver::Driver};
 
-use crate::{Link, Timer, operation::Operations, outgoing::Outgoing};
+use crate::{Link, Timer, operation::Operations};
 
 /// Writes in a row, before the link is read again.
 const WRITES: usize = 16;
@@ -38,24 +33,11 @@ const LINGER: Duration = Duration::from_millis(1);
 ///
 /// The session outlives its transport. After [`Event::Closed`] another `attach` continues it.
 pub struct Client<L, T, S: Storage = Heap> {
-    machine: Machine<S>,
-    rx: ReceiveBuffer<Vec<u8>>,
-    tx: Outgoing,
+    pub(crate) driver: Driver<S>,
     link: Option<L>,
-    timer: T,
-    clock: Clock,
-    /// From `attach` until `Closed` was handed out.
-    open: bool,
-    reading: bool,
-    /// `Closed`, which is handed out when the last words are written.
-    ending: Option<(Found, usize)>,
-    /// Then the link is closed, whether everything was written or not.
-    end_by: Option<Instant>,
-    write_error: Option<io::Error>,
-    error: Option<io::Error>,
-    /// When the link was last looked at. The machine is told no later time: an answer that lies in the link while this
-    /// task is away must not seem to be missing.
-    now: Instant,
+    /// The link may hold back what was written.
+    unflushed: bool,
+    pub(crate) timer: T,
     /// When output was last written.
     written: Instant,
     pub(crate) operations: Operations,
@@ -69,42 +51,21 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     }
 
     /// A client with a session that exists. A connection that the machine may have is lost.
-    pub fn with_machine(mut machine: Machine<S>) -> Self {
-        let clock = Clock::new();
-        machine.handle_disconnect(clock.now());
+    pub fn with_machine(machine: Machine<S>) -> Self {
+        let driver = Driver::with_machine(machine);
         Self {
-            rx: ReceiveBuffer::new(vec![0; machine.config().receive_buffer as usize]),
-            tx: Outgoing::new(),
             link: None,
+            unflushed: false,
             timer: T::default(),
-            open: false,
-            reading: true,
-            ending: None,
-            end_by: None,
-            write_error: None,
-            error: None,
-            now: clock.now(),
-            written: clock.now(),
+            written: driver.now(),
             operations: Operations::default(),
-            machine,
-            clock,
+            driver,
         }
     }
 
     /// The session without what drives it. A connection that there may be is lost.
-    pub fn into_machine(mut self) -> Machine<S> {
-        self.machine.handle_disconnect(self.clock.now());
-        self.machine
-    }
-
-    /// The session.
-    pub const fn machine(&self) -> &Machine<S> {
-        &self.machine
-    }
-
-    /// CONNACK has come, and nothing has ended the connection since.
-    pub const fn is_connected(&self) -> bool {
-        self.machine.is_connected()
+    pub fn into_machine(self) -> Machine<S> {
+        self.driver.into_machine()
     }
 
     /// Takes a transport that is connected, and sends CONNECT on it. [`Event::Connected`] or [`Event::Closed`] follows.
@@ -113,27 +74,16 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// [`Refused::AlreadyConnected`] until the [`Event::Closed`] of the last transport was taken, and what
     /// [`Machine::connect`] refuses. The transport is dropped then.
     pub fn attach(&mut self, transport: impl Into<L>, options: &ConnectOptions<'_>) -> Result<(), Refused> {
-        if self.open {
-            return Err(Refused::AlreadyConnected);
-        }
-        self.now = self.clock.now();
-        self.machine.connect(self.now, options)?;
-        self.rx.clear();
-        self.tx.clear();
-        (self.end_by, self.write_error, self.error) = (None, None, None);
-        self.open = true;
+        self.driver.attach(options)?;
         self.link = Some(transport.into());
-        if !self.reading {
-            self.machine.handle_paused(self.now, true);
-        }
+        self.unflushed = false;
         Ok(())
     }
 
     /// Takes the transport away without a word, as if it had been lost; [`Event::Closed`] follows.
     pub fn detach(&mut self) -> Option<L> {
-        let link = self.link.take();
-        self.lost(None);
-        link
+        self.driver.lost(None);
+        self.link.take()
     }
 
     /// Waits for the next event, and meanwhile does everything else: reads, writes, keeps alive.
@@ -145,8 +95,8 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// transport's error if it had one ([`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the server closed it without a
     /// word), further ones [`NotConnected`](io::ErrorKind::NotConnected).
     pub async fn next(&mut self) -> io::Result<Event<'_>> {
-        let (found, consumed) = poll_fn(|cx| self.poll_found(cx)).await?;
-        Ok(found.view(self.rx.before(consumed)))
+        let found = poll_fn(|cx| self.poll_found(cx)).await?;
+        Ok(self.driver.view(found))
     }
 
     /// [`next`](Self::next) for those who poll.
@@ -154,127 +104,30 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// # Errors
     /// As `next`.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event<'_>>> {
-        let (found, consumed) = ready!(self.poll_found(cx))?;
-        Poll::Ready(Ok(found.view(self.rx.before(consumed))))
+        let found = ready!(self.poll_found(cx))?;
+        Poll::Ready(Ok(self.driver.view(found)))
     }
 
-    /// Publishes a message: see [`Machine::publish`].
-    ///
-    /// # Errors
-    /// As of the machine; [`Unsupported::ExternalPayload`] for a payload that lies elsewhere.
-    pub fn publish<'p>(
-        &mut self,
-        message: &Publish<'_>,
-        payload: impl Into<Payload<'p>>,
-    ) -> Result<Token, NotTaken<Payload<'p>>> {
-        match payload.into() {
-            given @ Payload::External(_) => Err(NotTaken::new(
-                given,
-                Refused::Unsupported(Unsupported::ExternalPayload),
-            )),
-            payload @ (Payload::Copy(_) | Payload::Shared(_) | _) => {
-                self.machine.publish(self.now, message, payload)
-            }
-        }
-    }
-
-    /// Asks for subscriptions: see [`Machine::subscribe`].
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn subscribe(
-        &mut self,
-        filters: &[Subscription<'_>],
-        properties: Properties<'_>,
-    ) -> Result<Token, Refused> {
-        self.machine.subscribe(self.now, filters, properties)
-    }
-
-    /// Gives subscriptions up: see [`Machine::unsubscribe`].
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn unsubscribe(
-        &mut self,
-        filters: &[TopicFilter<'_>],
-        properties: Properties<'_>,
-    ) -> Result<Token, Refused> {
-        self.machine.unsubscribe(self.now, filters, properties)
-    }
-
-    /// Asks for a sign of life: see [`Machine::ping`].
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn ping(&mut self) -> Result<Token, Refused> {
-        self.machine.ping(self.now)
-    }
-
-    /// Answers a message of QoS 1 or 2: see [`Machine::acknowledge`].
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn acknowledge(&mut self, ack: AckToken, answer: &Ack<'_>) -> Result<(), NotTaken<AckToken>> {
-        self.machine.acknowledge(self.now, ack, answer)
-    }
-
-    /// Ends the connection in order, now: see [`Machine::disconnect`]. [`Event::Closed`] follows when DISCONNECT is
-    /// written, or could not be for as long as [`Config::close_timeout`].
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn disconnect(&mut self, last: &Disconnect<'_>) -> Result<(), Refused> {
-        self.machine.disconnect(self.now, last)
-    }
-
-    /// Ends the connection in order when no operation is under way any more, at the latest after so long: see
-    /// [`Machine::shutdown`]. [`Event::Closed`] follows.
-    ///
-    /// # Errors
-    /// As of the machine.
-    pub fn shutdown(&mut self, within: Duration) -> Result<(), Refused> {
-        self.machine.shutdown(self.now, self.clock.now() + within)
-    }
+    commands!(driver);
 
     /// `false`: reads no more, so that no more messages come, until told `true`. Writes and deadlines go on, and the server's
     /// silence is not taken for its end.
     pub fn set_reading(&mut self, reading: bool) {
-        if reading != self.reading {
-            self.reading = reading;
-            self.now = self.clock.now();
-            self.machine.handle_paused(self.now, !reading);
-        }
+        self.driver.set_reading(reading);
     }
 
-    /// The next event, to be viewed in the received bytes before so many that were consumed.
+    /// The next event, and how many bytes were consumed with it.
     fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Found, usize)>> {
-        if self.clock.now() > self.written + LINGER {
-            self.write(cx);
-        }
+        self.catch_up(cx);
         for _ in 0..TURNS {
-            if self.ending.is_none() {
-                if let Some(found) = self.handle_input() {
-                    return Poll::Ready(Ok(found));
-                }
-            }
-            if self.ending.is_some() {
-                ready!(self.poll_last_words(cx));
-                if let Some(closed) = self.ending.take() {
-                    return Poll::Ready(Ok(closed));
-                }
+            if let Some(found) = self.driver.next_event() {
+                return Poll::Ready(Ok(found));
             }
             if self.link.is_none() {
-                return Poll::Ready(Err(self
-                    .error
-                    .take()
-                    .unwrap_or_else(|| io::ErrorKind::NotConnected.into())));
+                let error = self.driver.take_error();
+                return Poll::Ready(Err(error.unwrap_or_else(|| io::ErrorKind::NotConnected.into())));
             }
-            // All three are polled, whatever the others do: that is what wakes this task for each of them.
-            self.now = self.clock.now();
-            let written = self.write(cx);
-            let read = self.read(cx);
-            let due = self.wait(cx);
-            if !(written || read || due) {
+            if !self.turn(cx) {
                 return Poll::Pending;
             }
         }
@@ -282,121 +135,108 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
         Poll::Pending
     }
 
-    /// What the machine makes of the bytes and the time.
-    fn handle_input(&mut self) -> Option<(Found, usize)> {
-        let rx = if self.reading { self.rx.filled() } else { &[] };
-        let handled = self.machine.handle_input(self.now, rx);
-        let closed = matches!(handled.event, Some(Event::Closed(_)));
-        let found = handled.event.map(|event| (event.detach(rx), handled.consumed));
-        self.rx.consume(handled.consumed);
-        if closed {
-            self.ending = found;
-            self.end_by = Some(self.clock.now() + self.machine.config().close_timeout);
-            return None;
+    /// Writes first, for a caller that has been away for long.
+    pub(crate) fn catch_up(&mut self, cx: &mut Context<'_>) {
+        if self.driver.clock().now() > self.written + LINGER {
+            self.write(cx);
         }
-        found
+    }
+
+    /// Reads, writes and waits. `true`: something has happened; otherwise this task will be woken.
+    pub(crate) fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        // All are polled, whatever the others do: that is what wakes this task for each of them.
+        self.driver.look();
+        let written = self.write(cx);
+        let read = self.read(cx);
+        let closed = self.close(cx, read);
+        written | read | closed || self.wait(cx)
     }
 
     /// Writes what there is to write. `true`: something has happened.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        self.written = self.clock.now();
-        let mut happened = false;
-        for _ in 0..WRITES {
-            let (Some(link), None) = (&mut self.link, &self.write_error) else {
-                break;
+        self.written = self.driver.clock().now();
+        let Some(link) = &mut self.link else { return false };
+        for turn in 0..WRITES {
+            let written = match self.driver.transmit() {
+                Some([part, []] | [[], part]) => link.poll_write(cx, part),
+                Some(parts) => link.poll_write_vectored(cx, &parts.map(IoSlice::new)),
+                None if self.unflushed => match link.poll_flush(cx) {
+                    Poll::Ready(Ok(())) => {
+                        self.unflushed = false;
+                        return turn > 0;
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Pending => return turn > 0,
+                },
+                None => return turn > 0,
             };
-            match self.tx.poll_write(cx, self.now, &mut self.machine, link) {
-                Poll::Ready(Ok(true)) => happened = true,
-                Poll::Ready(Ok(false)) | Poll::Pending => break,
-                Poll::Ready(Err(error)) => {
-                    self.write_error = Some(error);
-                    happened = true;
+            match written {
+                Poll::Ready(Ok(n)) => {
+                    self.driver.written(n);
+                    self.unflushed = true;
                 }
+                Poll::Ready(Err(error)) => {
+                    self.driver.write_failed(error);
+                    self.unflushed = false;
+                    return true;
+                }
+                Poll::Pending => return turn > 0,
             }
         }
-        happened
+        true
     }
 
     /// Reads once. `true`: something has happened.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(link) = &mut self.link else { return false };
-        let room = if self.reading && self.machine.wants_input() {
-            self.rx.spare()
-        } else {
-            &mut []
-        };
-        let read = if room.is_empty() {
-            Poll::Pending
-        } else {
-            link.poll_read(cx, room)
-        };
-        match read {
-            Poll::Ready(Ok(0)) => {
-                self.lost(Some(io::ErrorKind::UnexpectedEof.into()));
-                true
-            }
-            Poll::Ready(Ok(n)) => {
-                self.rx.commit(n);
-                true
-            }
-            Poll::Ready(Err(error)) => {
-                self.lost(Some(error));
-                true
-            }
-            // The server's last words were read, if there were any: now the link that takes no more bytes is given up.
-            Poll::Pending if self.write_error.is_some() => {
-                self.lost(None);
-                true
-            }
-            Poll::Pending => false,
+        let room = self.driver.room();
+        if room.is_empty() {
+            return false;
         }
+        match link.poll_read(cx, room) {
+            Poll::Ready(Ok(0)) => self.lost(Some(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(n)) => self.driver.received(n),
+            Poll::Ready(Err(error)) => self.lost(Some(error)),
+            Poll::Pending => return false,
+        }
+        true
+    }
+
+    /// Closes the link when all is said; gives it up when that takes too long.
+    fn close(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        let gone = self.driver.must_close()
+            // Not before nothing comes: the server's last words may be in the link, and say why.
+            || (self.driver.write_has_failed() && !read)
+            || (self.driver.wants_close() && !self.unflushed && link.poll_close(cx).is_ready());
+        if gone {
+            self.lost(None);
+        }
+        gone
     }
 
     /// Waits for what is due. `true`: something is.
     fn wait(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = self.now;
-        let next = self.machine.poll_timeout();
-        next.is_some_and(|at| at <= now || self.timer.poll_until(cx, self.clock.deadline(at)).is_ready())
+        let (now, next) = (self.driver.now(), self.driver.poll_timeout());
+        next.is_some_and(|at| {
+            at <= now
+                || self
+                    .timer
+                    .poll_until(cx, self.driver.clock().deadline(at))
+                    .is_ready()
+        })
     }
 
-    /// Writes what is left after `Closed`, and closes the link; gives up when it takes too long.
-    fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(link) = &mut self.link {
-            let step = match self.tx.poll_write(cx, self.now, &mut self.machine, link) {
-                Poll::Ready(Ok(true)) => continue,
-                Poll::Ready(Ok(false)) => link.poll_close(cx),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => Poll::Pending,
-            };
-            let by = self
-                .end_by
-                .filter(|&by| step.is_pending() && by > self.clock.now());
-            if let Some(by) = by {
-                ready!(self.timer.poll_until(cx, self.clock.deadline(by)));
-                continue;
-            }
-            self.lost(None);
-        }
-        self.open = false;
-        Poll::Ready(())
-    }
-
-    /// The transport is gone. What it sent is kept for the event that may lie in it.
     fn lost(&mut self, error: Option<io::Error>) {
-        self.machine.handle_disconnect(self.clock.now());
         self.link = None;
-        self.tx.clear();
-        self.end_by = None;
-        self.error = self.write_error.take().or(error);
+        self.driver.lost(error);
     }
 }
 
 impl<L, T, S: Storage> fmt::Debug for Client<L, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("machine", &self.machine)
-            .field("open", &self.open)
-            .field("reading", &self.reading)
+            .field("driver", &self.driver)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,9 @@ use mqtt_proto::{
 };
 use mqtt_session::{AckToken, Publish, Refused, Token, client::Ack, storage::Storage};
 
-use crate::{Client, Link, Timer, operation::End};
+use mqtt_std::driver::Driver;
+
+use crate::operation::{End, Operations};
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -78,20 +80,20 @@ impl Command {
         Ok(Self::Request(encode(&packet)?, reply))
     }
 
-    /// Does it.
-    pub(crate) fn apply<L: Link, T: Timer, S: Storage>(self, client: &mut Client<L, T, S>) {
+    /// Does it, in the driver of a client.
+    pub(crate) fn apply<S: Storage>(self, client: &mut Driver<S>, operations: &mut Operations) {
         match self {
             Self::Publish(head, payload, reply) => {
                 let begun = publish(client, &head, payload);
-                client.operations.begin(begun, reply);
+                operations.begin(begun, reply);
             }
             Self::Request(packet, reply) => {
                 let begun = request(client, &packet);
-                client.operations.begin(begun, reply);
+                operations.begin(begun, reply);
             }
             Self::Ping(reply) => {
                 let begun = client.ping();
-                client.operations.begin(begun, reply);
+                operations.begin(begun, reply);
             }
             Self::Acknowledge(token, code) => {
                 // Refused only for a code that this connection does not know. The message must be answered all the same,
@@ -112,11 +114,7 @@ fn encode(packet: &Packet<'_>) -> Result<Box<[u8]>, EncodeError> {
     Ok(bytes.into())
 }
 
-fn publish<L: Link, T: Timer, S: Storage>(
-    client: &mut Client<L, T, S>,
-    head: &[u8],
-    payload: Bytes,
-) -> Result<Token, Refused> {
+fn publish<S: Storage>(client: &mut Driver<S>, head: &[u8], payload: Bytes) -> Result<Token, Refused> {
     let Ok(HeadStatus::Head { head, .. }) = PublishHead::decode(Version::V5, Sender::Client, head) else {
         return Err(Refused::TooLarge);
     };
@@ -128,10 +126,7 @@ fn publish<L: Link, T: Timer, S: Storage>(
         .map_err(|not_taken| not_taken.why)
 }
 
-fn request<L: Link, T: Timer, S: Storage>(
-    client: &mut Client<L, T, S>,
-    bytes: &[u8],
-) -> Result<Token, Refused> {
+fn request<S: Storage>(client: &mut Driver<S>, bytes: &[u8]) -> Result<Token, Refused> {
     match Packet::decode(Version::V5, Sender::Client, bytes) {
         Ok(Packet::Subscribe(subscribe)) => {
             let filters: Vec<_> = subscribe.filters.iter().collect();

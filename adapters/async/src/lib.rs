@@ -1,13 +1,12 @@
 //! What the asynchronous MQTT adapters share.
 //!
 //! Everything here is written over [`Link`], [`Timer`] and [`Accept`], which say in terms of `core::task` what a
-//! runtime has to offer. An adapter implements the three for the types of its runtime, and that is all of it.
+//! runtime has to offer, around the [driver](mqtt_std::driver) that blocking clients are made of too. An adapter implements the three for the types of its runtime, and that is all of it.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `link` | what a runtime has to offer |
 //! | `client` | the inline form: `client.next().await` drives everything |
-//! | `outgoing` | from the machine to the link |
 //! | `task`, `handle`, `command`, `operation` | the spawned form |
 //! | `server` | one future for a broker and all its connections |
 //! | `ready` | which of them were woken |
@@ -18,7 +17,6 @@ mod command;
 mod handle;
 mod link;
 mod operation;
-mod outgoing;
 #[cfg(feature = "server")]
 mod ready;
 #[cfg(feature = "server")]

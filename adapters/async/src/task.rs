@@ -125,7 +125,12 @@ impl<L: Link, T: Timer, S: Storage> Task<L, T, S> {
     fn take_commands(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..TURNS {
             match self.commands.as_mut().poll_next(cx) {
-                Poll::Ready(Some(command)) => command.apply(&mut self.client),
+                Poll::Ready(Some(command)) => {
+                    let Client {
+                        driver, operations, ..
+                    } = &mut self.client;
+                    command.apply(driver, operations);
+                }
                 Poll::Ready(None) => {
                     if !self.draining {
                         self.draining = true;

@@ -4,15 +4,7 @@
 use core::{future::Future, net::SocketAddr, time::Duration};
 
 use adapter_suite::Driver;
-use mqtt_proto::{
-    Properties, ReasonCode, TopicFilter,
-    packet::{Disconnect, Subscription},
-};
-use mqtt_session::{
-    AckToken, Config, ConnectOptions, Publish, Refused, Token,
-    client::{Ack, OwnedEvent},
-    storage::Heap,
-};
+use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, storage::Heap};
 use mqtt_smol::Client;
 use smol::future::FutureExt;
 
@@ -64,34 +56,7 @@ impl<R: Runtime> Driver for On<R> {
         self.0.attach(R::block_on(R::connect(to)), options)
     }
 
-    fn publish(&mut self, message: &Publish<'_>, payload: &[u8]) -> Result<Token, Refused> {
-        self.0
-            .publish(message, payload)
-            .map_err(|not_taken| not_taken.why)
-    }
-
-    fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, Refused> {
-        self.0.subscribe(filters, Properties::EMPTY)
-    }
-
-    fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Token, Refused> {
-        self.0.unsubscribe(filters, Properties::EMPTY)
-    }
-
-    fn ping(&mut self) -> Result<Token, Refused> {
-        self.0.ping()
-    }
-
-    fn acknowledge(&mut self, ack: AckToken) -> Result<(), Refused> {
-        self.0
-            .acknowledge(ack, &Ack::SUCCESS)
-            .map_err(|not_taken| not_taken.why)
-    }
-
-    fn disconnect(&mut self) -> Result<(), Refused> {
-        self.0
-            .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
-    }
+    adapter_suite::obeys!(0);
 
     fn cut(&mut self) {
         drop(self.0.detach());

@@ -1,45 +1,37 @@
 //! The client that drives itself inside `next`.
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 use std::{
     io,
     net::{TcpStream, ToSocketAddrs},
 };
 
 use mqtt_session::{
-    Config, ConnectOptions, Event, Instant, ReceiveBuffer, Refused,
+    Config, ConnectOptions, Event, Instant,
     client::Found,
     storage::{Heap, Storage},
 };
 
-use crate::{
-    Clock, ConnectError, Interest, Notifier, Tcp, Transport, Woken,
-    output::{Output, is_temporary},
-};
-
-/// Room for any fixed header, whatever the configuration says.
-const SMALLEST: u32 = 5;
+use crate::{ConnectError, Interest, Notifier, Tcp, Transport, Woken, commands, driver::Driver};
 
 /// An MQTT client that reads, writes and keeps time whenever [`next`](Self::next) is called, and only then.
 ///
-/// Commands never wait: they are taken, or [refused](Refused). They take effect on the wire in the next call of `next`. Reading never
+/// Commands never wait: they are taken, or [refused](mqtt_session::Refused). They take effect on the wire in the next call of `next`. Reading never
 /// waits for writing, nor writing for reading (over [`Tcp`]).
 ///
 /// A client outlives its connections: after [`Event::Closed`] and a `None`, [`attach`](Self::attach) another one, and what
 /// is under way goes on there.
 pub struct Client<T: Transport = Tcp, S: Storage = Heap> {
-    pub(crate) machine: mqtt_session::Client<S>,
+    pub(crate) driver: Driver<S>,
     pub(crate) transport: T,
-    clock: Clock,
-    /// The time of the last look at the transport. The machine is told no later one before the next look: a deadline
-    /// must not seem missed while the answer lies in the socket and only this thread was away.
-    pub(crate) now: Instant,
-    rx: ReceiveBuffer<Box<[u8]>>,
-    pub(crate) output: Output,
-    /// There is a transport.
-    pub(crate) open: bool,
-    /// Why the last connection ended, if the transport knows.
-    pub(crate) error: Option<io::Error>,
+}
+
+/// What a turn of the loop came to.
+pub(crate) enum Turn {
+    /// Something has happened, or may have.
+    Again,
+    /// The caller wants to be told that the time is over, or that another thread asks for attention.
+    Return,
 }
 
 impl Client {
@@ -74,10 +66,10 @@ impl<S: Storage> Client<Tcp, S> {
         address: impl ToSocketAddrs,
         options: &ConnectOptions<'_>,
     ) -> Result<(), ConnectError> {
-        self.check_idle()?;
+        self.driver.check_idle()?;
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, self.machine.config().connect_timeout) {
+            match TcpStream::connect_timeout(&address, self.driver.machine().config().connect_timeout) {
                 Ok(stream) => return self.attach(stream, options),
                 Err(error) => last = error,
             }
@@ -95,45 +87,31 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// A client over any transport that was never connected. Allocates a receive buffer of
     /// [`Config::receive_buffer`] bytes.
     pub fn with_transport(transport: T, config: Config, storage: S) -> Self {
-        let clock = Clock::new();
         Self {
-            machine: mqtt_session::Client::new(config, storage),
+            driver: Driver::new(config, storage),
             transport,
-            clock,
-            now: clock.now(),
-            rx: ReceiveBuffer::new(vec![0; config.receive_buffer.max(SMALLEST) as usize].into()),
-            output: Output::new(),
-            open: false,
-            error: None,
         }
     }
 
     /// Opens a connection on a stream that is ready: CONNECT is what is written first.
     ///
     /// # Errors
-    /// The options are refused, with [`Refused::AlreadyConnected`] also while events of the last connection wait in [`next`](Self::next); or the
+    /// The options are refused, with [`Refused::AlreadyConnected`](mqtt_session::Refused::AlreadyConnected) also while events of the last connection wait in [`next`](Self::next); or the
     /// transport does not take the stream. The client is as it was before.
     pub fn attach(&mut self, stream: T::Stream, options: &ConnectOptions<'_>) -> Result<(), ConnectError> {
-        self.check_idle()?;
+        self.driver.check_idle()?;
         self.transport.open(stream)?;
-        self.now = self.clock.now();
-        if let Err(refused) = self.machine.connect(self.now, options) {
+        if let Err(refused) = self.driver.attach(options) {
             self.transport.close();
-            return Err(ConnectError::Refused(refused));
+            return Err(refused.into());
         }
-        self.rx.clear();
-        self.output.clear();
-        self.open = true;
-        self.error = None;
         Ok(())
     }
 
     /// Gives the transport up, without a word to the server, which will publish the will. Events follow, the last of them
     /// [`Event::Closed`], unless that was told before.
     pub fn detach(&mut self) {
-        if self.open {
-            self.end(None);
-        }
+        self.end(None);
     }
 
     /// Waits for the next event. `None`: a [`Notifier`] was used, or there is no connection and nothing more to tell.
@@ -146,7 +124,8 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// [`transport_error`](Self::transport_error) says more.
     #[allow(clippy::should_implement_trait, reason = "the event borrows from the client")]
     pub fn next(&mut self) -> io::Result<Option<Event<'_>>> {
-        self.drive(None)
+        let found = self.find(None)?;
+        Ok(found.map(|found| self.driver.view(found)))
     }
 
     /// The same, but `None` also when nothing happened for so long. Zero: does what can be done without waiting.
@@ -154,122 +133,124 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// # Errors
     /// As of [`next`](Self::next).
     pub fn next_timeout(&mut self, timeout: Duration) -> io::Result<Option<Event<'_>>> {
-        let until = self.clock.now() + timeout;
-        self.drive(Some(until))
+        let until = self.driver.clock().now() + timeout;
+        let found = self.find(Some(until))?;
+        Ok(found.map(|found| self.driver.view(found)))
     }
 
-    fn drive(&mut self, until: Option<Instant>) -> io::Result<Option<Event<'_>>> {
-        Ok(self
-            .find(until)?
-            .map(|(found, consumed)| found.view(self.rx.before(consumed))))
+    /// The transport.
+    pub const fn transport(&self) -> &T {
+        &self.transport
     }
+
+    /// Why the last connection ended, if it was the transport that failed;
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the server closed it without a word.
+    pub const fn transport_error(&self) -> Option<&io::Error> {
+        self.driver.error()
+    }
+
+    commands!(driver);
 
     /// The next event, and how many bytes were consumed with it.
     fn find(&mut self, until: Option<Instant>) -> io::Result<Option<(Found, usize)>> {
         loop {
-            if let Some((found, consumed, closed)) = self.take_event() {
-                if closed && self.open {
-                    self.say_last_words()?;
-                }
-                return Ok(Some((found, consumed)));
+            if let Some(found) = self.driver.next_event() {
+                return Ok(Some(found));
             }
-            if !self.open {
+            if !self.driver.is_open() {
                 return Ok(None);
             }
-            let mut moved = self.read();
-            self.now = self.clock.now();
-            // Also when there is something to tell: however much comes, what is to be said is not kept waiting.
-            moved |= self.write();
-            if moved || self.machine.poll_timeout().is_some_and(|at| at <= self.now) {
-                continue;
-            }
-            if let Some(error) = self.output.broken.take() {
-                // Only now: the server's last words were in the socket, and may have said why.
-                self.end(Some(error));
-                continue;
-            }
-            if until.is_some_and(|until| until <= self.now) {
-                return Ok(None);
-            }
-            let deadline = [until, self.machine.poll_timeout()].into_iter().flatten().min();
-            let timeout = deadline.map(|at| at.saturating_duration_since(self.clock.now()));
-            let interest = Interest::new(self.machine.wants_input(), self.has_output());
-            if self.transport.wait(interest, timeout)? == Woken::Notified {
+            if let Turn::Return = self.turn(until)? {
                 return Ok(None);
             }
         }
     }
 
-    /// Writes what is left, then closes the transport.
-    fn say_last_words(&mut self) -> io::Result<()> {
-        let until = self.now + self.machine.config().close_timeout;
-        loop {
-            self.write();
-            self.now = self.clock.now();
-            if !self.has_output() || until <= self.now {
-                let error = self.output.broken.take();
-                self.end(error);
-                return Ok(());
-            }
-            let left = until.saturating_duration_since(self.now);
-            self.transport.wait(Interest::new(false, true), Some(left))?;
+    /// Reads and writes what can be; waits if that is nothing.
+    pub(crate) fn turn(&mut self, until: Option<Instant>) -> io::Result<Turn> {
+        let read = self.read();
+        self.driver.look();
+        // Also when there is something to tell: however much comes, what is to be said is not kept waiting.
+        let mut moved = self.write() | read;
+        // Not before nothing comes: the server's last words may be in the socket, and say why.
+        if self.driver.wants_close() || (!moved && self.driver.write_has_failed()) {
+            self.end(None);
+            moved = true;
         }
-    }
-
-    /// An event that can be told without IO, how many bytes were consumed with it, and whether it is the last.
-    fn take_event(&mut self) -> Option<(Found, usize, bool)> {
-        // Whatever fits is taken out of the machine first, so that commands given at every event find room.
-        if self.open {
-            self.output.stage(&mut self.machine, self.now);
+        let now = self.driver.now();
+        if moved || self.driver.poll_timeout().is_some_and(|at| at <= now) {
+            return Ok(Turn::Again);
         }
-        let rx = self.rx.filled();
-        let handled = self.machine.handle_input(self.now, rx);
-        let consumed = handled.consumed;
-        let closed = matches!(handled.event, Some(Event::Closed(_)));
-        let found = handled.event.map(|event| event.detach(rx));
-        self.rx.consume(consumed);
-        Some((found?, consumed, closed))
+        if until.is_some_and(|until| until <= now) {
+            return Ok(Turn::Return);
+        }
+        let deadline = [until, self.driver.poll_timeout()].into_iter().flatten().min();
+        let timeout = deadline.map(|at| at.saturating_duration_since(self.driver.clock().now()));
+        let interest = Interest::new(self.driver.wants_input(), self.driver.has_output());
+        Ok(match self.transport.wait(interest, timeout)? {
+            Woken::Notified => Turn::Return,
+            Woken::Early => Turn::Again,
+        })
     }
 
-    fn has_output(&mut self) -> bool {
-        self.output.has_output(&mut self.machine)
-    }
-
+    /// Writes until nothing is left, or no more is possible. Tells whether anything was written.
     fn write(&mut self) -> bool {
-        self.output
-            .write(&mut self.machine, &mut self.transport, self.now)
+        let mut moved = false;
+        while let Some([head, body]) = self.driver.transmit() {
+            match self.transport.write(head, body) {
+                Ok(n) => {
+                    self.driver.written(n);
+                    moved |= n > 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_temporary(&error) => break,
+                Err(error) => self.driver.write_failed(error),
+            }
+        }
+        moved
     }
 
     /// Reads once, if something is wanted. Tells whether anything happened.
     fn read(&mut self) -> bool {
-        if !self.machine.wants_input() {
-            return false;
-        }
-        let room = self.rx.spare();
+        let room = self.driver.room();
         if room.is_empty() {
             return false;
         }
         match self.transport.read(room) {
-            Ok(0) => self.end(None),
-            Ok(n) => self.rx.commit(n),
+            Ok(0) => self.end(Some(io::ErrorKind::UnexpectedEof.into())),
+            Ok(n) => self.driver.received(n),
             Err(error) if is_temporary(&error) => return false,
             Err(error) => self.end(Some(error)),
         }
         true
     }
 
-    fn end(&mut self, error: Option<io::Error>) {
-        self.transport.close();
-        self.machine.handle_disconnect(self.now);
-        self.open = false;
-        self.error = error;
-    }
-
-    fn check_idle(&self) -> Result<(), Refused> {
-        // Without a link the machine has no deadline but that of a waiting event.
-        if self.open || self.machine.poll_timeout().is_some() {
-            return Err(Refused::AlreadyConnected);
+    pub(crate) fn end(&mut self, error: Option<io::Error>) {
+        if self.driver.is_open() {
+            self.transport.close();
+            self.driver.lost(error);
         }
-        Ok(())
     }
 }
+
+/// Not now, but perhaps later.
+fn is_temporary(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+impl<T: Transport + fmt::Debug, S: Storage> fmt::Debug for Client<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("driver", &self.driver)
+            .field("transport", &self.transport)
+            .finish()
+    }
+}
+
+const _: () = {
+    const fn check<X: Send + Sync + Unpin>() {}
+    check::<Notifier>();
+    const fn movable<X: Send + Unpin>() {}
+    movable::<Client<Tcp, Heap>>();
+};

@@ -38,6 +38,7 @@
 //! - [`Client`] over [`Tcp`] waits for both directions at once, and another thread can interrupt it with a [`Notifier`].
 //! - [`Client`] over [`ReadTimeouts`] takes any `Read + Write`, such as a TLS stream over a socket with a read time-out.
 //! - [`Transport`] is what either is to the client.
+//! - [`driver`] is a client but for its transport, of which `mqtt-async` is made too.
 #![allow(
     clippy::disallowed_types,
     reason = "this is the adapter that knows the computer's clock"
@@ -45,14 +46,14 @@
 
 mod client;
 mod clock;
-mod commands;
-mod output;
+pub mod driver;
+mod error;
 mod tcp;
 mod transport;
 
 pub use client::Client;
 pub use clock::Clock;
-pub use commands::ConnectError;
+pub use error::ConnectError;
 pub use tcp::{Notifier, Tcp};
 pub use transport::{Interest, ReadTimeouts, Transport, Woken};
 

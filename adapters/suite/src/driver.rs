@@ -60,3 +60,50 @@ pub trait Driver: Sized {
     /// left to tell.
     fn next_event(&mut self, timeout: Duration) -> Option<OwnedEvent>;
 }
+
+/// The commands of a [`Driver`] whose client lies in this field and has the commands of all clients.
+#[macro_export]
+macro_rules! obeys {
+    ($field:tt) => {
+        fn publish(
+            &mut self,
+            message: &::mqtt_session::Publish<'_>,
+            payload: &[u8],
+        ) -> Result<::mqtt_session::Token, ::mqtt_session::Refused> {
+            self.$field
+                .publish(message, payload)
+                .map_err(|not_taken| not_taken.why)
+        }
+
+        fn subscribe(
+            &mut self,
+            filters: &[::mqtt_proto::packet::Subscription<'_>],
+        ) -> Result<::mqtt_session::Token, ::mqtt_session::Refused> {
+            self.$field
+                .subscribe(filters, ::mqtt_proto::Properties::EMPTY)
+        }
+
+        fn unsubscribe(
+            &mut self,
+            filters: &[::mqtt_proto::TopicFilter<'_>],
+        ) -> Result<::mqtt_session::Token, ::mqtt_session::Refused> {
+            self.$field
+                .unsubscribe(filters, ::mqtt_proto::Properties::EMPTY)
+        }
+
+        fn ping(&mut self) -> Result<::mqtt_session::Token, ::mqtt_session::Refused> {
+            self.$field.ping()
+        }
+
+        fn acknowledge(&mut self, ack: ::mqtt_session::AckToken) -> Result<(), ::mqtt_session::Refused> {
+            self.$field
+                .acknowledge(ack, &::mqtt_session::client::Ack::SUCCESS)
+                .map_err(|not_taken| not_taken.why)
+        }
+
+        fn disconnect(&mut self) -> Result<(), ::mqtt_session::Refused> {
+            let last = ::mqtt_proto::packet::Disconnect::new(::mqtt_proto::ReasonCode::NORMAL_DISCONNECTION);
+            self.$field.disconnect(&last)
+        }
+    };
+}

@@ -5,15 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use adapter_suite::Driver;
-use mqtt_proto::{
-    Properties, ReasonCode, TopicFilter,
-    packet::{Disconnect, Subscription},
-};
-use mqtt_session::{
-    AckToken, Config, ConnectOptions, Publish, Refused, Token,
-    client::{Ack, OwnedEvent},
-    storage::Heap,
-};
+use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, storage::Heap};
 use mqtt_tokio::{Client, connect_tcp};
 use tokio::runtime::{Builder, Runtime};
 
@@ -36,34 +28,7 @@ impl Driver for Tokio {
         self.client.attach(stream, options)
     }
 
-    fn publish(&mut self, message: &Publish<'_>, payload: &[u8]) -> Result<Token, Refused> {
-        self.client
-            .publish(message, payload)
-            .map_err(|not_taken| not_taken.why)
-    }
-
-    fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, Refused> {
-        self.client.subscribe(filters, Properties::EMPTY)
-    }
-
-    fn unsubscribe(&mut self, filters: &[TopicFilter<'_>]) -> Result<Token, Refused> {
-        self.client.unsubscribe(filters, Properties::EMPTY)
-    }
-
-    fn ping(&mut self) -> Result<Token, Refused> {
-        self.client.ping()
-    }
-
-    fn acknowledge(&mut self, ack: AckToken) -> Result<(), Refused> {
-        self.client
-            .acknowledge(ack, &Ack::SUCCESS)
-            .map_err(|not_taken| not_taken.why)
-    }
-
-    fn disconnect(&mut self) -> Result<(), Refused> {
-        self.client
-            .disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))
-    }
+    adapter_suite::obeys!(client);
 
     fn cut(&mut self) {
         drop(self.client.detach());

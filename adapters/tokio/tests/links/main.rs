@@ -8,6 +8,7 @@
 
 mod both_ways;
 mod cancel;
+mod external;
 mod handle;
 mod pipes;
 mod server;
