@@ -1,6 +1,8 @@
 //! How a client behaves.
 
-use core::time::Duration;
+use core::{ops::Add, time::Duration};
+
+use crate::Instant;
 
 /// What a client decides by itself. A plain value; start from [`Config::DEFAULT`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub struct Config {
     /// What to do when the server has a session that this client knows nothing of. Default: close in 5.0, as
     /// `5/MQTT-3.2.2-4` demands; in 3.x go on, which 3.1.1 leaves to the client.
     pub unknown_session: UnknownSession,
-    /// How long to wait for CONNACK, from `connect` on. Default 30 s.
+    /// How long to wait for CONNACK, from `connect` on. Default 30 s. This and the other spans of time are kept in
+    /// milliseconds, rounded up; 49 days are the longest.
     pub connect_timeout: Duration,
     /// How long to wait for PINGRESP (3.1.2.10), and for a transport that takes no byte while PINGREQ is to be written.
     /// Default 20 s.
@@ -44,6 +47,77 @@ impl Config {
         ping_timeout: Duration::from_secs(20),
         close_timeout: Duration::from_secs(5),
     };
+}
+
+/// A [`Config`] in the memory of a client: fewer bytes.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) receive_buffer: u32,
+    pub(super) connect_timeout: Millis,
+    pub(super) ping_timeout: Millis,
+    pub(super) close_timeout: Millis,
+    pub(super) oversize: Oversize,
+    pub(super) acknowledge: Acknowledge,
+    pub(super) offline: Offline,
+    pub(super) on_session_lost: OnSessionLost,
+    pub(super) unknown_session: UnknownSession,
+}
+
+/// A span of time in whole milliseconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Millis(u32);
+
+impl From<Duration> for Millis {
+    /// Rounded up, so that nothing is due too early; what is too long is as long as can be.
+    fn from(span: Duration) -> Self {
+        Self(u32::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(span: Millis) -> Self {
+        Self::from_millis(span.0.into())
+    }
+}
+
+impl Add<Millis> for Instant {
+    type Output = Self;
+
+    fn add(self, span: Millis) -> Self {
+        self + Duration::from(span)
+    }
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self {
+            receive_buffer: config.receive_buffer,
+            connect_timeout: config.connect_timeout.into(),
+            ping_timeout: config.ping_timeout.into(),
+            close_timeout: config.close_timeout.into(),
+            oversize: config.oversize,
+            acknowledge: config.acknowledge,
+            offline: config.offline,
+            on_session_lost: config.on_session_lost,
+            unknown_session: config.unknown_session,
+        }
+    }
+}
+
+impl From<Settings> for Config {
+    fn from(settings: Settings) -> Self {
+        Self {
+            receive_buffer: settings.receive_buffer,
+            connect_timeout: settings.connect_timeout.into(),
+            ping_timeout: settings.ping_timeout.into(),
+            close_timeout: settings.close_timeout.into(),
+            oversize: settings.oversize,
+            acknowledge: settings.acknowledge,
+            offline: settings.offline,
+            on_session_lost: settings.on_session_lost,
+            unknown_session: settings.unknown_session,
+        }
+    }
 }
 
 impl Default for Config {
@@ -108,4 +182,40 @@ pub enum UnknownSession {
     AsVersionSays,
     /// Go on in any version: for programs that end and come back under the same client id, and keep no state.
     Accept,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_kept_in_milliseconds_and_never_shorter_than_asked_for() {
+        for (asked, kept) in [
+            (Duration::ZERO, Duration::ZERO),
+            (Duration::from_nanos(1), Duration::from_millis(1)),
+            (Duration::from_millis(1), Duration::from_millis(1)),
+            (Duration::from_micros(5_000_001), Duration::from_millis(5_001)),
+            (Duration::MAX, Duration::from_millis(u32::MAX.into())),
+        ] {
+            assert_eq!(Duration::from(Millis::from(asked)), kept);
+        }
+    }
+
+    #[test]
+    fn a_client_keeps_all_of_its_configuration() {
+        let mut config = Config {
+            receive_buffer: 1,
+            oversize: Oversize::Stream,
+            acknowledge: Acknowledge::Manual,
+            offline: Offline::Refuse,
+            on_session_lost: OnSessionLost::SendAgainAsNew,
+            unknown_session: UnknownSession::Accept,
+            connect_timeout: Duration::from_secs(1),
+            ping_timeout: Duration::from_secs(2),
+            close_timeout: Duration::from_secs(3),
+        };
+        assert_eq!(Config::from(Settings::from(config)), config);
+        config = Config::DEFAULT;
+        assert_eq!(Config::from(Settings::from(config)), config);
+    }
 }

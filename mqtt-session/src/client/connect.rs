@@ -54,7 +54,6 @@ impl<S: Storage> Client<S> {
         }
         let packet = Packet::Connect(connect);
         let len = packet.encoded_len_from(connect.version, Sender::Client)?;
-        self.storage.slot_mut(CONTROL).kind = Kind::Control;
         self.storage.allocate(CONTROL, len, 0)?;
         if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
             self.storage.release(CONTROL);
@@ -121,7 +120,6 @@ impl<S: Storage> Client<S> {
             return Err(Refused::TooLarge); // 5/MQTT-3.2.2-15
         }
         if !last.properties.is_empty() {
-            self.storage.slot_mut(CONTROL).kind = Kind::Control;
             self.storage.allocate(CONTROL, len, 0)?;
             if let Err(error) = packet.encode(version, self.storage.bytes_mut(CONTROL)) {
                 self.storage.release(CONTROL);

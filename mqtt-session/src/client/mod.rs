@@ -69,6 +69,7 @@ use crate::{
     storage::{End, Kind, List, NONE, Nodes, Slot, Stage, Storage},
 };
 use arrivals::Arrivals;
+use config::Settings;
 use link::{Connection, Link};
 use output::Output;
 use stream::Stream;
@@ -78,7 +79,7 @@ use stream::Stream;
 /// Everything it keeps lies in `storage`; receive buffers, sockets and the clock are the caller's.
 #[derive(Clone, Debug)]
 pub struct Client<S: Storage> {
-    config: Config,
+    config: Settings,
     storage: S,
     /// The latest time that was told.
     now: Instant,
@@ -152,7 +153,7 @@ impl<S: Storage> Client<S> {
     /// A client that has never been connected.
     pub fn new(config: Config, storage: S) -> Self {
         let mut client = Self {
-            config,
+            config: config.into(),
             storage,
             now: Instant::ZERO,
             connection: None,
@@ -175,8 +176,8 @@ impl<S: Storage> Client<S> {
     }
 
     /// What the client was made with.
-    pub const fn config(&self) -> &Config {
-        &self.config
+    pub fn config(&self) -> Config {
+        self.config.into()
     }
 
     /// The memory it was made with.

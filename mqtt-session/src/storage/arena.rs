@@ -7,7 +7,7 @@ use mqtt_proto::PacketId;
 use super::{
     ArrivalSlot, Slot,
     sealed::{CONTROL, Store},
-    slot::Kind,
+    slot::{Kind, Span},
 };
 use crate::Refused;
 
@@ -60,7 +60,7 @@ struct Arena<S, A, B> {
     slots: S,
     arrivals: A,
     bytes: B,
-    control: Slot,
+    control: Span,
     /// Where the last block ends.
     end: u32,
     /// Bytes in blocks.
@@ -73,7 +73,7 @@ impl<S, A, B> Arena<S, A, B> {
             slots,
             arrivals,
             bytes,
-            control: Slot::EMPTY,
+            control: Span::EMPTY,
             end: 0,
             used: 0,
         }
@@ -87,16 +87,24 @@ where
     B: AsRef<[u8]> + AsMut<[u8]>,
 {
     fn slot(&self, index: u16) -> &Slot {
-        match index {
-            CONTROL => &self.control,
-            _ => &self.slots.as_ref()[usize::from(index) - 1],
-        }
+        &self.slots.as_ref()[usize::from(index) - 1]
     }
 
     fn slot_mut(&mut self, index: u16) -> &mut Slot {
+        &mut self.slots.as_mut()[usize::from(index) - 1]
+    }
+
+    fn span(&self, index: u16) -> Span {
+        match index {
+            CONTROL => self.control,
+            _ => self.slot(index).span,
+        }
+    }
+
+    fn span_mut(&mut self, index: u16) -> &mut Span {
         match index {
             CONTROL => &mut self.control,
-            _ => &mut self.slots.as_mut()[usize::from(index) - 1],
+            _ => &mut self.slot_mut(index).span,
         }
     }
 
@@ -106,10 +114,8 @@ where
 
     fn allocate(&mut self, index: u16, len: usize) -> Result<(), Refused> {
         let size = self.bytes.as_ref().len();
-        let kept = match self.slot(index).kind {
-            Kind::Publish | Kind::Answer => (size / 4).min(128),
-            Kind::Free | Kind::Control | Kind::Subscribe | Kind::Unsubscribe | Kind::Retired => 0,
-        };
+        let message = index != CONTROL && matches!(self.slot(index).kind, Kind::Publish | Kind::Answer);
+        let kept = if message { (size / 4).min(128) } else { 0 };
         let limit = size - kept;
         if len > limit {
             return Err(Refused::TooLarge);
@@ -123,21 +129,18 @@ where
         let offset = self.end;
         self.end += len as u32;
         self.used += len as u32;
-        let slot = self.slot_mut(index);
-        slot.offset = offset;
-        slot.len = len as u32;
+        let len = len as u32;
+        *self.span_mut(index) = Span { offset, len };
         Ok(())
     }
 
     fn release(&mut self, index: u16) {
-        let slot = self.slot_mut(index);
-        let (offset, len) = (slot.offset, slot.len);
-        slot.len = 0;
-        self.used -= len;
+        let span = core::mem::replace(self.span_mut(index), Span::EMPTY);
+        self.used -= span.len;
         if self.used == 0 {
             self.end = 0;
-        } else if offset + len == self.end {
-            self.end = offset;
+        } else if span.len > 0 && span.end() == self.end {
+            self.end = span.offset;
         }
     }
 
@@ -149,16 +152,14 @@ where
         let mut moved = 0;
         while moved < self.used {
             let next = (CONTROL..=self.count())
-                .filter(|&i| self.slot(i).len > 0 && self.slot(i).offset >= from)
-                .min_by_key(|&i| self.slot(i).offset);
+                .filter(|&i| self.span(i).len > 0 && self.span(i).offset >= from)
+                .min_by_key(|&i| self.span(i).offset);
             let Some(index) = next else { break };
-            let slot = self.slot_mut(index);
-            let (offset, len) = (slot.offset, slot.len);
-            slot.offset = to;
-            self.bytes
-                .as_mut()
-                .copy_within(offset as usize..(offset + len) as usize, to as usize);
-            from = offset + len;
+            let block = self.block(index);
+            let Span { len, .. } = self.span(index);
+            from = self.span(index).end();
+            self.bytes.as_mut().copy_within(block, to as usize);
+            self.span_mut(index).offset = to;
             to += len;
             moved += len;
         }
@@ -166,8 +167,8 @@ where
     }
 
     fn block(&self, index: u16) -> core::ops::Range<usize> {
-        let slot = self.slot(index);
-        slot.offset as usize..(slot.offset + slot.len) as usize
+        let span = self.span(index);
+        span.offset as usize..span.end() as usize
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) mod sealed {
     use super::{ArrivalSlot, Slot};
     use crate::Refused;
 
-    /// The index of the slot that CONNECT and AUTH use; other slots follow it.
+    /// The index of the block for CONNECT, AUTH and DISCONNECT, which has no slot; slots follow it.
     pub(crate) const CONTROL: u16 = 0;
 
     /// Slots by index, each with a block of bytes.

@@ -32,17 +32,29 @@ pub struct Slot {
     /// Bytes of the block before the payload.
     pub(crate) head_len: u32,
     pub(crate) payload_len: u32,
-    /// Where in the arena the block lies; on a heap, unused.
-    pub(crate) offset: u32,
-    pub(crate) len: u32,
+    /// On a heap, unused.
+    pub(super) span: Span,
+}
+
+/// Where in an arena a block lies.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Span {
+    pub(super) offset: u32,
+    pub(super) len: u32,
+}
+
+impl Span {
+    pub(super) const EMPTY: Self = Self { offset: 0, len: 0 };
+
+    pub(super) const fn end(self) -> u32 {
+        self.offset + self.len
+    }
 }
 
 /// What a slot is used for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Free,
-    /// CONNECT or AUTH, in the control slot.
-    Control,
     Publish,
     Subscribe,
     Unsubscribe,
@@ -88,8 +100,7 @@ impl Slot {
         filters: 0,
         head_len: 0,
         payload_len: 0,
-        offset: 0,
-        len: 0,
+        span: Span::EMPTY,
     };
 
     pub(crate) const fn flow(&self) -> Option<Outgoing> {

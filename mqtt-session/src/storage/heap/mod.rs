@@ -46,7 +46,7 @@ impl Default for HeapLimits {
 #[derive(Clone)]
 pub struct Heap {
     limits: HeapLimits,
-    control: (Slot, Block),
+    control: Vec<u8>,
     slots: Vec<(Slot, Block)>,
     arrivals: Vec<ArrivalSlot>,
     ids: IdIndex,
@@ -86,7 +86,7 @@ impl Heap {
                 arrivals,
                 bytes: limits.bytes,
             },
-            control: (Slot::EMPTY, Block::EMPTY),
+            control: Vec::new(),
             slots: Vec::new(),
             arrivals: Vec::new(),
             ids: IdIndex::new(),
@@ -96,17 +96,11 @@ impl Heap {
     }
 
     fn row(&self, index: u16) -> &(Slot, Block) {
-        match index {
-            CONTROL => &self.control,
-            _ => &self.slots[usize::from(index) - 1],
-        }
+        &self.slots[usize::from(index) - 1]
     }
 
     fn row_mut(&mut self, index: u16) -> &mut (Slot, Block) {
-        match index {
-            CONTROL => &mut self.control,
-            _ => &mut self.slots[usize::from(index) - 1],
-        }
+        &mut self.slots[usize::from(index) - 1]
     }
 }
 
@@ -209,6 +203,10 @@ impl Store for Heap {
 
     fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused> {
         // CONNECT, SUBSCRIBE and UNSUBSCRIBE are never kept out by a full outbox: they are few and end with the link.
+        if index == CONTROL {
+            self.control = alloc::vec![0; len];
+            return Ok(());
+        }
         if matches!(self.slot(index).kind, Kind::Publish | Kind::Answer) {
             let wanted = len.saturating_add(shared);
             if wanted > self.limits.bytes {
@@ -224,16 +222,26 @@ impl Store for Heap {
     }
 
     fn release(&mut self, index: u16) {
+        if index == CONTROL {
+            self.control = Vec::new();
+            return;
+        }
         let block = core::mem::take(&mut self.row_mut(index).1);
         self.used -= block.len();
     }
 
     fn bytes(&self, index: u16) -> &[u8] {
-        &self.row(index).1.own
+        match index {
+            CONTROL => &self.control,
+            _ => &self.row(index).1.own,
+        }
     }
 
     fn bytes_mut(&mut self, index: u16) -> &mut [u8] {
-        &mut self.row_mut(index).1.own
+        match index {
+            CONTROL => &mut self.control,
+            _ => &mut self.row_mut(index).1.own,
+        }
     }
 
     #[cfg(feature = "bytes")]
