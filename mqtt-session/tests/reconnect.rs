@@ -283,6 +283,17 @@ fn whoever_disconnects_is_not_connected_again() {
         };
         assert_eq!(reconnect.handle_closed(NOW, &ended), stop);
     }
+    // `disconnect` with a failure code, and `abort`, which has none.
+    for code in [Some(ReasonCode::UNSPECIFIED_ERROR), None] {
+        let mut reconnect = begun(Policy::DEFAULT, 1);
+        reconnect.handle_connected(NOW);
+        let mut ended = Ended::new(ClosedBy::Client, false, code);
+        ended.asked = true;
+        let stop = Decision::Stop {
+            because: StopBecause::Asked,
+        };
+        assert_eq!(reconnect.handle_closed(NOW, &ended), stop);
+    }
     let mut reconnect = begun(Policy::DEFAULT, 1);
     next(reconnect.handle_closed(NOW, &LOST)).unwrap();
     reconnect.stop();

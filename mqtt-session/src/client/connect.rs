@@ -208,6 +208,13 @@ impl<S: Storage> Client<S> {
         if properties.response_information().is_some() && !connection.asked.response_information {
             return Err(rules::RESPONSE_INFORMATION_UNASKED.broken(version));
         }
+        // 5/MQTT-3.2.2-15 forbids to send what is owed; so it must not come to that.
+        if properties
+            .maximum_packet_size()
+            .is_some_and(|size| size < LONGEST_ANSWER)
+        {
+            return Err(rules::SERVER_TAKES_NO_ANSWER.broken(version));
+        }
         connection.window = Window::new(properties.receive_maximum().unwrap_or(u16::MAX));
         // 5/MQTT-3.1.2-21, 5/MQTT-3.2.2-21.
         connection.keep_alive = properties.server_keep_alive().unwrap_or(connection.keep_alive);
@@ -345,6 +352,9 @@ impl<S: Storage> Client<S> {
         }
     }
 }
+
+/// PUBACK, PUBREC, PUBREL and PUBCOMP with a reason code and without properties. A DISCONNECT with a code is shorter.
+const LONGEST_ANSWER: u32 = 5;
 
 /// The two properties that the machine decides, encoded: they go before the caller's.
 struct OwnProperties {

@@ -173,11 +173,12 @@ pub struct Closed<'b> {
     pub by: ClosedBy,
     /// It was never opened: the server's CONNACK refused it.
     pub refused: bool,
-    /// The reason code that was received or sent, or would be sent if the version had one; none if the transport ended.
+    /// The reason code that was received or sent, or would be sent if the version had one; none if the transport ended or
+    /// the connection was aborted.
     pub code: Option<ReasonCode>,
     /// The statement that the server broke, if it did.
     pub statement: Option<Statement>,
-    /// Why.
+    /// Why. It tells a fault from the application's own wish: [`Cause::Disconnected`], [`Cause::Aborted`].
     pub cause: Cause,
     /// The properties of the server's CONNACK or DISCONNECT.
     pub properties: Properties<'b>,
@@ -188,7 +189,7 @@ pub struct Closed<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ClosedBy {
-    /// This client: `disconnect`, a time-out, or an answer to a violation.
+    /// This client: `disconnect`, `abort`, a time-out, or an answer to a violation.
     Client,
     /// The server, with a CONNACK that refuses or a DISCONNECT.
     Server,

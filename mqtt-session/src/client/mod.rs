@@ -23,7 +23,7 @@
 //! | `owed` | answers to packets that have no message here |
 //! | `choose`, `turns` | which packet comes next |
 //! | `output` | bytes out, and what their being written means |
-//! | `shutdown` | ending when everything is done |
+//! | `shutdown` | ending when everything is done, or at once |
 //! | `stream` | messages that are larger than the receive buffer |
 //! | `timing` | deadlines |
 //! | `owned` | events with bytes of their own |

@@ -45,6 +45,8 @@ pub(super) enum Ending {
     Fault(Violation),
     /// `disconnect` or `shutdown` was called; with the code of DISCONNECT.
     Disconnected(ReasonCode),
+    /// `abort` was called.
+    Aborted,
     TransportEnded,
 }
 
@@ -53,6 +55,7 @@ impl Ending {
         let (by, code, statement, cause) = match self {
             Self::Fault(fault) => (ClosedBy::Client, Some(fault.code), fault.statement, fault.cause),
             Self::Disconnected(code) => (ClosedBy::Client, Some(code), None, Cause::Disconnected),
+            Self::Aborted => (ClosedBy::Client, None, None, Cause::Aborted),
             Self::TransportEnded => (ClosedBy::Transport, None, None, Cause::TransportEnded),
         };
         Closed {

@@ -1,10 +1,11 @@
-//! Ending a connection when everything is done, or when that takes too long.
+//! Ending a connection when everything is done, when that takes too long, or at once.
 
 use mqtt_proto::{ReasonCode, packet::Disconnect};
 
 use super::{
     Client,
     link::{Link, Moment},
+    output::Ending,
 };
 use crate::{Instant, Refused, storage::Storage};
 
@@ -24,6 +25,24 @@ impl<S: Storage> Client<S> {
         connection.drain_until = Moment::at(drain_until);
         self.disconnect_if_drained();
         Ok(())
+    }
+
+    /// Ends the connection at once: nothing more is written, no DISCONNECT and not the rest of a packet, and nothing more
+    /// is taken. To the server the link is lost, so that it publishes the will (`5/MQTT-3.1.2-8`, `3.1.1/MQTT-3.1.2-8`) and keeps
+    /// the session as CONNECT said. [`Closed`](super::Closed) follows, with [`Cause::Aborted`](crate::flow::Cause::Aborted) and without a code; then close
+    /// the transport.
+    ///
+    /// Without a connection it does nothing. After [`Closed`](super::Closed) it drops the last words that are left to write.
+    pub fn abort(&mut self, now: Instant) {
+        self.advance(now);
+        match self.link() {
+            Link::Idle => {}
+            Link::Closed => self.output.wind_up(None),
+            Link::Connecting | Link::Connected | Link::Ending | Link::Closing => {
+                self.close(None);
+                self.output.closed = Some(Ending::Aborted);
+            }
+        }
     }
 
     /// Commands that would put something under way are refused from `shutdown` on.

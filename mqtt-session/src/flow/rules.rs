@@ -42,8 +42,10 @@ pub enum Cause {
         /// Bytes that would have been enough to read on, from the start of the packet.
         needed: u32,
     },
-    /// This client disconnected.
+    /// The application ended the connection in order, and the code is the one that it chose, not that of a fault.
     Disconnected,
+    /// The application ended the connection at once.
+    Aborted,
     /// The server disconnected.
     DisconnectedByServer,
     /// CONNACK refused the connection.
@@ -64,6 +66,7 @@ impl fmt::Display for Cause {
                 )
             }
             Self::Disconnected => f.write_str("disconnected"),
+            Self::Aborted => f.write_str("aborted"),
             Self::DisconnectedByServer => f.write_str("the server disconnected"),
             Self::RefusedByServer => f.write_str("the server refused the connection"),
             Self::TransportEnded => f.write_str("the transport ended"),
@@ -214,6 +217,10 @@ rules! {
     /// A packet above the Maximum Packet Size that this server announced.
     PACKET_TOO_LARGE_FOR_SERVER = PACKET_TOO_LARGE, "packet above Maximum Packet Size",
         [None, None, s!("5/MQTT-3.2.2-15")];
+    /// The server takes no packet of five bytes: no acknowledgement with a reason code, and nothing else that would make
+    /// the connection worth having.
+    SERVER_TAKES_NO_ANSWER = PACKET_TOO_LARGE, "the server's Maximum Packet Size leaves no room for an acknowledgement",
+        [None, None, None];
     /// No CONNACK in time.
     NO_CONNACK = UNSPECIFIED_ERROR, "no CONNACK in time",
         [None, None, None];

@@ -9,6 +9,7 @@ use crate::client::OwnedClosed;
 use crate::{
     Instant,
     client::{Closed, ClosedBy},
+    flow::Cause,
 };
 
 /// How a connection ended, as far as it matters here. Made from a [`Closed`].
@@ -21,6 +22,8 @@ pub struct Ended<'b> {
     pub refused: bool,
     /// The reason code; none if the transport ended.
     pub code: Option<ReasonCode>,
+    /// The application ended it itself, whatever code it chose.
+    pub asked: bool,
     /// Where the server says to go instead (5.0, 3.2.2.3.16, 3.14.2.2.5).
     pub server_reference: Option<&'b str>,
 }
@@ -35,14 +38,21 @@ impl Ended<'_> {
             by,
             refused,
             code,
+            asked: false,
             server_reference: None,
         }
     }
 }
 
+/// The application's own wish, and no fault.
+const fn is_asked(cause: Cause) -> bool {
+    matches!(cause, Cause::Disconnected | Cause::Aborted)
+}
+
 impl<'b> From<&Closed<'b>> for Ended<'b> {
     fn from(closed: &Closed<'b>) -> Self {
         Self {
+            asked: is_asked(closed.cause),
             server_reference: closed.properties.server_reference(),
             ..Self::new(closed.by, closed.refused, closed.code)
         }
@@ -53,6 +63,7 @@ impl<'b> From<&Closed<'b>> for Ended<'b> {
 impl<'b> From<&'b OwnedClosed> for Ended<'b> {
     fn from(closed: &'b OwnedClosed) -> Self {
         Self {
+            asked: is_asked(closed.cause),
             server_reference: closed.properties.view().server_reference(),
             ..Self::new(closed.by, closed.refused, closed.code)
         }

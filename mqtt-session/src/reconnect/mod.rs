@@ -242,6 +242,9 @@ impl Reconnect {
     }
 
     fn course<'b>(&self, ended: &Ended<'b>, opened: bool) -> Course<'b> {
+        if ended.asked {
+            return Course::Stop(StopBecause::Asked);
+        }
         let Some(code) = ended.code else {
             return Course::Retry;
         };

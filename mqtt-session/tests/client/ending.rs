@@ -4,7 +4,7 @@ use mqtt_proto::{
     Packet, Properties, Property, QoS, ReasonCode, TopicFilter, Version,
     packet::{Disconnect, Subscription, SubscriptionOptions},
 };
-use mqtt_session::{Event, Refused, Unsupported};
+use mqtt_session::{Event, Refused, Unsupported, client::Closed, flow::Cause, reconnect::Ended};
 
 use crate::peer::{Peer, options};
 
@@ -239,4 +239,171 @@ fn after_a_request_that_is_half_written_nothing_more_is_sent() {
         ]
     );
     assert!(peer.client.poll_transmit().is_none());
+}
+
+/// Why the connection ended; nothing else is told.
+fn cause_of_end(peer: &mut Peer) -> (Option<ReasonCode>, Cause, bool) {
+    let seen = peer.next(|event| match event {
+        Some(Event::Closed(Closed { code, cause, .. })) => (code, cause),
+        other => panic!("{other:?}"),
+    });
+    let (code, cause) = seen;
+    (code, cause, matches!(cause, Cause::Disconnected | Cause::Aborted))
+}
+
+#[test]
+fn a_disconnect_with_a_failure_code_is_told_apart_from_a_fault_with_that_code() {
+    let code = ReasonCode::PROTOCOL_ERROR;
+    let mut peer = Peer::connected(Version::V5);
+    peer.client.disconnect(peer.now, &disconnect(code, &[])).unwrap();
+    assert_eq!(peer.sent(), ["DISCONNECT 0x82"]);
+    assert_eq!(cause_of_end(&mut peer), (Some(code), Cause::Disconnected, true));
+
+    let mut peer = Peer::connected(Version::V5);
+    peer.send_bytes(&[0x20, 3, 0, 0, 0]);
+    let (found, cause, asked) = cause_of_end(&mut peer);
+    assert_eq!((found, asked), (Some(code), false), "{cause}");
+}
+
+/// In each state, with each thing that can be half written: nothing more leaves, operations end, `Closed` is the last event.
+#[test]
+fn nothing_is_written_after_abort_and_closed_is_told_once() {
+    for version in Version::ALL {
+        for begun in 0..4 {
+            let halves: [fn(&mut Peer); 5] = [
+                |_| {},
+                |peer| assert!(peer.publish(QoS::AtMostOnce, "message") > 0),
+                |peer| assert!(peer.publish(QoS::ExactlyOnce, "message") > 0),
+                |peer| assert!(peer.client.ping(peer.now).is_ok()),
+                |peer| {
+                    let last = disconnect(ReasonCode::NORMAL_DISCONNECTION, &[]);
+                    peer.client.disconnect(peer.now, &last).unwrap();
+                },
+            ];
+            for half in halves {
+                let mut peer = Peer::connected(version);
+                half(&mut peer);
+                peer.sent_bytes(begun);
+                let over = !peer.client.is_connected() && peer.client.poll_transmit().is_none();
+                peer.client.abort(peer.now);
+                assert!(peer.client.poll_transmit().is_none());
+                assert!(!peer.client.is_connected());
+                let mut events = peer.events();
+                let closed = if over {
+                    "closed Client 0x00"
+                } else {
+                    "closed Client"
+                };
+                assert_eq!(events.pop().as_deref(), Some(closed));
+                assert!(
+                    events
+                        .iter()
+                        .all(|e| e.starts_with("aborted") || e.starts_with("written")),
+                    "{events:?}"
+                );
+                peer.send_publish(QoS::AtMostOnce, None, false, b"late");
+                assert!(peer.events().is_empty());
+                peer.client.abort(peer.now);
+                peer.cut();
+                assert!(peer.events().is_empty(), "closed is the last event");
+                peer.connect(false, true);
+            }
+        }
+    }
+}
+
+#[test]
+fn abort_before_connack_ends_the_attempt_and_without_a_connection_does_nothing() {
+    let mut peer = Peer::new(Version::V5);
+    peer.client.abort(peer.now);
+    assert!(peer.events().is_empty());
+    for written in [0, 5, 100] {
+        peer.client
+            .connect(peer.now, &options(Version::V5, false))
+            .unwrap();
+        peer.sent_bytes(written);
+        peer.client.abort(peer.now);
+        assert!(peer.client.poll_transmit().is_none());
+        assert_eq!(cause_of_end(&mut peer), (None, Cause::Aborted, true));
+        peer.cut();
+    }
+    assert!(peer.client.is_idle());
+}
+
+/// The server gave its reason; what is left to say is not said.
+#[test]
+fn abort_after_closed_drops_the_last_words() {
+    let mut peer = Peer::connected(Version::V5);
+    peer.send_bytes(&[0x36, 5, 0, 1, b't', 0, 1]);
+    assert_eq!(peer.events(), ["closed Client 0x81 5/MQTT-3.3.1-4"]);
+    assert!(peer.client.poll_transmit().is_some());
+    peer.client.abort(peer.now);
+    assert!(peer.client.poll_transmit().is_none());
+    assert!(peer.events().is_empty());
+}
+
+/// What belongs to the session goes on after an abort, as after a lost link.
+#[test]
+fn abort_keeps_the_session() {
+    let mut peer = Peer::connected(Version::V311);
+    let token = peer.publish(QoS::AtLeastOnce, "x");
+    assert_eq!(peer.sent(), ["PUBLISH #1 x"]);
+    let request = peer.subscribe("a");
+    peer.client.abort(peer.now);
+    assert_eq!(
+        peer.events(),
+        [
+            format!("aborted {request} ConnectionLost"),
+            "closed Client".to_owned()
+        ]
+    );
+    peer.cut();
+    peer.connect(false, true);
+    assert_eq!(peer.sent(), ["PUBLISH #1 dup x"]);
+    peer.puback(1);
+    assert_eq!(peer.events(), [format!("acknowledged {token}")]);
+}
+
+/// 5/MQTT-3.2.2-15: what is owed and may not be sent would keep the session from going on, with this server for ever.
+#[test]
+fn a_server_that_takes_no_acknowledgement_is_told_at_once_and_nothing_is_sent() {
+    for size in 1..=4 {
+        let mut peer = Peer::new(Version::V5);
+        peer.client
+            .connect(peer.now, &options(Version::V5, false))
+            .unwrap();
+        peer.sent();
+        let properties = [Property::MaximumPacketSize(size)];
+        peer.send(&Packet::ConnAck(mqtt_proto::packet::ConnAck {
+            session_present: false,
+            code: ReasonCode::SUCCESS,
+            properties: Properties::new(&properties),
+        }));
+        let (code, cause, asked) = cause_of_end(&mut peer);
+        assert_eq!((code, asked), (Some(ReasonCode::PACKET_TOO_LARGE), false));
+        assert!(cause.to_string().contains("Maximum Packet Size"), "{cause}");
+        assert!(peer.client.poll_transmit().is_none());
+    }
+    let mut peer = with_connack(&[Property::MaximumPacketSize(5)]);
+    peer.send_bytes(&[0x62, 2, 0, 9]);
+    assert!(peer.events().is_empty());
+    assert_eq!(
+        peer.sent(),
+        ["PUBCOMP #9 0x92"],
+        "the longest that it has to take"
+    );
+}
+
+/// Whoever ends a connection does not want it back, whatever the code.
+#[test]
+fn an_end_that_was_asked_for_is_known_to_be() {
+    let mut peer = Peer::connected(Version::V5);
+    let last = disconnect(ReasonCode::UNSPECIFIED_ERROR, &[]);
+    peer.client.disconnect(peer.now, &last).unwrap();
+    peer.sent();
+    let asked = peer.next(|event| match event {
+        Some(Event::Closed(closed)) => Ended::from(&closed).asked,
+        other => panic!("{other:?}"),
+    });
+    assert!(asked);
 }
