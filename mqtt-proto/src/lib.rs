@@ -78,7 +78,7 @@ pub use wire::{Frame, MAX_REMAINING_LENGTH, frame_len};
 const _: () = {
     assert!(size_of::<DecodeError>() <= 16);
     assert!(size_of::<Option<Statement>>() == 2);
-    assert!(size_of::<Properties<'_>>() <= 4 * size_of::<usize>());
+    assert!(size_of::<Properties<'_>>() <= 3 * size_of::<usize>());
     assert!(size_of::<Packet<'_>>() <= 32 * size_of::<usize>());
 };
 const fn thread_safe<T: Send + Sync + Unpin>() {}
@@ -88,6 +88,7 @@ const _: () = {
     thread_safe::<EncodeError>();
     thread_safe::<packet::HeadStatus<'_>>();
     thread_safe::<property::Iter<'_>>();
+    thread_safe::<property::Joined<'_>>();
     thread_safe::<packet::ListIter<'_, packet::Subscription<'_>>>();
     thread_safe::<topic::Pattern<'_>>();
 };

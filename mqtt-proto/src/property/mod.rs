@@ -6,7 +6,7 @@ mod view;
 mod wire;
 
 pub(crate) use seen::Seen;
-pub use view::{Iter, Properties};
+pub use view::{Iter, Joined, Properties};
 
 use crate::PacketType;
 

@@ -9,33 +9,72 @@ use crate::{
     wire::{Count, Reader, Sink},
 };
 
-/// A list of properties: the bytes of a decoded packet, a caller's slice, or the one followed by the other. `Copy`, two slices.
+/// A list of properties: the bytes of a decoded packet, a caller's slice, or the one followed by the other
+/// ([`with`](Self::with)). `Copy`, three words.
 ///
 /// Iterating cannot fail: what was decoded was checked then, and what a caller lists is typed. Whether a property may stand
 /// in a packet is checked when the packet is encoded.
-#[derive(Copy, Clone, Default)]
-pub struct Properties<'a> {
+#[derive(Copy, Clone)]
+pub struct Properties<'a>(Repr<'a>);
+
+#[derive(Copy, Clone)]
+enum Repr<'a> {
     /// Encoded properties without their length, checked.
+    Wire(&'a [u8]),
+    List(&'a [Property<'a>]),
+    Both(&'a Joined<'a>),
+}
+
+/// Decoded properties followed by a caller's. [`Properties::with`] makes it, [`view`](Self::view) is the list.
+#[derive(Copy, Clone)]
+pub struct Joined<'a> {
     wire: &'a [u8],
-    /// Properties that come after those.
     list: &'a [Property<'a>],
+}
+
+impl<'a> Joined<'a> {
+    /// All of them.
+    pub const fn view(&'a self) -> Properties<'a> {
+        Properties(Repr::Both(self))
+    }
+}
+
+impl fmt::Debug for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
 }
 
 impl<'a> Properties<'a> {
     /// No properties.
-    pub const EMPTY: Self = Self { wire: &[], list: &[] };
+    pub const EMPTY: Self = Self(Repr::Wire(&[]));
 
     /// The properties of a slice.
     pub const fn new(list: &'a [Property<'a>]) -> Self {
-        Self { wire: &[], list }
+        Self(Repr::List(list))
     }
 
     /// The same properties as decoded, followed by these; a slice that was given earlier is replaced.
+    ///
+    /// ```
+    /// # use mqtt_proto::{PacketType, Properties, Property, property::PropertyPlace};
+    /// let place = PropertyPlace::Packet(PacketType::Publish);
+    /// let received = Properties::from_wire(place, &[0x01, 0x01]).unwrap();
+    /// let both = received.with(&[Property::SubscriptionIdentifier(7)]);
+    /// assert_eq!(both.view().iter().count(), 2);
+    /// ```
     #[must_use]
-    pub const fn with(self, list: &'a [Property<'a>]) -> Self {
-        Self {
-            wire: self.wire,
-            list,
+    pub const fn with(self, list: &'a [Property<'a>]) -> Joined<'a> {
+        let (wire, _) = self.parts();
+        Joined { wire, list }
+    }
+
+    /// The encoded properties, and those that come after them.
+    const fn parts(&self) -> (&'a [u8], &'a [Property<'a>]) {
+        match self.0 {
+            Repr::Wire(wire) => (wire, &[]),
+            Repr::List(list) => (&[], list),
+            Repr::Both(both) => (both.wire, both.list),
         }
     }
 
@@ -61,34 +100,31 @@ impl<'a> Properties<'a> {
     /// The slice that follows the encoded part, if there is no encoded part.
     #[must_use]
     pub const fn list(&self) -> Option<&'a [Property<'a>]> {
-        if self.wire.is_empty() {
-            Some(self.list)
-        } else {
-            None
+        match self.parts() {
+            ([], list) => Some(list),
+            _ => None,
         }
     }
 
     /// Bytes that the decoder has checked.
     pub(crate) const fn checked(wire: &'a [u8]) -> Self {
-        Self { wire, list: &[] }
+        Self(Repr::Wire(wire))
     }
 
     /// No property stands in the list.
     pub const fn is_empty(&self) -> bool {
-        self.wire.is_empty() && self.list.is_empty()
+        matches!(self.parts(), ([], []))
     }
 
     /// The encoded part: properties as they came, without their length.
     pub const fn as_wire(&self) -> &'a [u8] {
-        self.wire
+        self.parts().0
     }
 
     /// The properties in order.
     pub const fn iter(&self) -> Iter<'a> {
-        Iter {
-            wire: self.wire,
-            list: self.list,
-        }
+        let (wire, list) = self.parts();
+        Iter { wire, list }
     }
 
     /// The values of User Property, in order.
@@ -195,6 +231,18 @@ impl<'a> IntoIterator for &Properties<'a> {
     }
 }
 
+impl Default for Properties<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<'a> From<&'a Joined<'a>> for Properties<'a> {
+    fn from(both: &'a Joined<'a>) -> Self {
+        both.view()
+    }
+}
+
 impl<'a> From<&'a [Property<'a>]> for Properties<'a> {
     fn from(list: &'a [Property<'a>]) -> Self {
         Self::new(list)
@@ -240,7 +288,7 @@ impl Properties<'_> {
             will: matches!(place, PropertyPlace::Will),
             ..site
         };
-        for property in self.list {
+        for property in self.parts().1 {
             property.check_fits(site)?;
         }
         for property in self {
@@ -262,8 +310,9 @@ impl Properties<'_> {
     }
 
     fn write_list(&self, sink: &mut impl Sink) {
-        sink.put(self.wire);
-        for property in self.list {
+        let (wire, list) = self.parts();
+        sink.put(wire);
+        for property in list {
             property.write(sink);
         }
     }

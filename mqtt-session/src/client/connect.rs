@@ -3,7 +3,7 @@
 use mqtt_proto::{
     Packet, PacketType, Properties, QoS, ReasonCode, Sender, Version,
     packet::{ConnAck, Disconnect},
-    property::PropertyPlace,
+    property::{Joined, PropertyPlace},
 };
 
 use super::{
@@ -49,8 +49,10 @@ impl<S: Storage> Client<S> {
         }
         let own = OwnProperties::new(self.storage.arrival_limit(), self.largest_packet());
         let mut connect = *options;
+        let both;
         if connect.version.has_properties() {
-            connect.properties = own.before(options.properties)?;
+            both = own.before(options.properties)?;
+            connect.properties = both.view();
         }
         let packet = Packet::Connect(connect);
         let len = packet.encoded_len_from(connect.version, Sender::Client)?;
@@ -376,7 +378,7 @@ impl OwnProperties {
         }
     }
 
-    fn before<'x>(&'x self, caller: Properties<'x>) -> Result<Properties<'x>, Refused> {
+    fn before<'x>(&'x self, caller: Properties<'x>) -> Result<Joined<'x>, Refused> {
         let place = PropertyPlace::Packet(PacketType::Connect);
         let len = if self.packet_size.is_some() { 8 } else { 3 };
         let own = Properties::from_wire(place, self.bytes.get(..len).unwrap_or_default());
@@ -391,7 +393,7 @@ impl OwnProperties {
             .packet_size
             .is_none_or(|size| caller.maximum_packet_size().is_some_and(|n| n <= size));
         if received && sized {
-            Ok(caller)
+            Ok(caller.with(&[]))
         } else {
             Err(Refused::Unsupported(Unsupported::Properties))
         }

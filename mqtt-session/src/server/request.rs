@@ -230,11 +230,11 @@ impl Delivery {
         let (first, second, third) = (expiry.or_else(|| ids.next()), ids.next(), ids.next());
         match (first, second, third) {
             (None, ..) => with(properties),
-            (Some(a), None, _) => with(properties.with(&[a])),
-            (Some(a), Some(b), None) => with(properties.with(&[a, b])),
+            (Some(a), None, _) => with(properties.with(&[a]).view()),
+            (Some(a), Some(b), None) => with(properties.with(&[a, b]).view()),
             (Some(a), Some(b), Some(c)) => {
                 let list: Vec<Property<'_>> = [a, b, c].into_iter().chain(ids).collect();
-                with(properties.with(&list))
+                with(properties.with(&list).view())
             }
         }
     }
