@@ -6,11 +6,13 @@
 //! - [`play`]: playing a trace line by line.
 //! - [`target`]: what traces are run against.
 //! - [`run`]: finding traces and running them; [`report`]: what came of it.
+//! - [`statements`]: which statements are shown, by what, and which are not.
 
 pub mod expect;
 pub mod fields;
 pub mod play;
 pub mod report;
 pub mod run;
+pub mod statements;
 pub mod target;
 pub mod trace;

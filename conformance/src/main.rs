@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use mqtt_conformance::play::world::Pace;
 use mqtt_conformance::run::{self, Plan};
+use mqtt_conformance::statements::{Shown, Who};
 use mqtt_conformance::target::live::LiveBroker;
 use mqtt_conformance::target::{self, Target, setup};
 use mqtt_proto::Statement;
@@ -26,6 +27,22 @@ struct Arguments {
 enum Command {
     /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if a file is no trace or nothing could be run.
     Run(RunArguments),
+    /// Run all traces in memory, and say for every statement that binds a role by which traces and tests it is shown, or why
+    /// by none; the exit status is 0 if none is missing, 1 otherwise, 2 if nothing could be looked at.
+    Statements(StatementsArguments),
+}
+
+#[derive(Debug, Args)]
+struct StatementsArguments {
+    /// Statements that bind this role: client, server or codec.
+    #[arg(long, value_name = "ROLE")]
+    who: Who,
+    /// The folder of the workspace, with the sources of the tests.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    workspace: PathBuf,
+    /// Only what is missing and the sums.
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,8 +73,11 @@ struct RunArguments {
 }
 
 fn main() -> ExitCode {
-    let Command::Run(arguments) = Arguments::parse().command;
-    match run_traces(arguments) {
+    let good = match Arguments::parse().command {
+        Command::Run(arguments) => run_traces(arguments),
+        Command::Statements(arguments) => show_statements(&arguments),
+    };
+    match good {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -115,6 +135,23 @@ fn run_traces(arguments: RunArguments) -> Result<bool, String> {
         return Err("no trace is applicable; -v says why".to_owned());
     }
     Ok(report.is_good())
+}
+
+fn show_statements(arguments: &StatementsArguments) -> Result<bool, String> {
+    let folder = arguments.workspace.join("conformance/traces");
+    let files = run::find(&[folder]).map_err(|e| e.to_string())?;
+    let report = run::run(&files, &Plan::default(), &target::in_memory);
+    if !report.is_good() {
+        print!("{report}");
+        return Ok(false);
+    }
+    let shown = Shown::find(arguments.who, &report, &arguments.workspace).map_err(|e| e.to_string())?;
+    if arguments.quiet {
+        print!("{shown:#}");
+    } else {
+        print!("{shown}");
+    }
+    Ok(shown.faults().is_empty())
 }
 
 fn connect(target: &str) -> Result<LiveBroker, String> {

@@ -2,12 +2,12 @@
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mqtt_proto::{Statement, Version};
 
 use crate::target::Outcome;
-use crate::trace::{Trace, TraceError};
+use crate::trace::{Test, Trace, TraceError};
 
 /// The outcomes of all runs.
 ///
@@ -16,7 +16,8 @@ use crate::trace::{Trace, TraceError};
 pub struct Report {
     sums: BTreeMap<String, Sum>,
     failures: Vec<String>,
-    covered: BTreeSet<Statement>,
+    /// The traces that show a statement.
+    covered: BTreeMap<Statement, BTreeSet<(PathBuf, Test)>>,
     runs: Vec<String>,
     unreadable: usize,
 }
@@ -66,8 +67,10 @@ impl Report {
                 sum.lines += checked;
                 if is_test {
                     let covers = trace.head.covers.iter().map(|(_, statement)| *statement);
-                    self.covered
-                        .extend(covers.filter(|statement| statement.version() == version));
+                    for statement in covers.filter(|statement| statement.version() == version) {
+                        let shown_by = self.covered.entry(statement).or_default();
+                        shown_by.insert((file.to_owned(), trace.head.test));
+                    }
                 }
                 self.runs.push(format!("{run} passed, {checked} lines"));
             }
@@ -104,6 +107,12 @@ impl Report {
     #[must_use]
     pub fn has_passed(&self) -> bool {
         self.sums.values().any(|sum| sum.passed > 0)
+    }
+
+    /// The traces that show a statement: they cover it and have passed, in its version, against what they test.
+    pub fn shown_by(&self, statement: Statement) -> impl Iterator<Item = (&Path, Test)> {
+        let traces = self.covered.get(&statement).into_iter().flatten();
+        traces.map(|(file, test)| (file.as_path(), *test))
     }
 
     /// How many files are no traces.
@@ -147,7 +156,7 @@ impl fmt::Display for Report {
                 set.filter(|statement| statement.is_numbered() && statement.version() == version)
                     .count()
             };
-            let (covered, all) = (of(&mut self.covered.iter().copied()), of(&mut Statement::all()));
+            let (covered, all) = (of(&mut self.covered.keys().copied()), of(&mut Statement::all()));
             writeln!(f, "statements of {version} covered: {covered} of {all}")?;
         }
         Ok(())

@@ -21,6 +21,9 @@ use crate::{
 impl<S: Storage> Client<S> {
     /// Opens a connection on a transport that is ready: CONNECT is the next packet to be sent (`5/MQTT-3.1.0-1`).
     ///
+    /// What is unfinished belongs to the client id that it was sent under: with another one it ends as it does when the
+    /// server has lost the session (`5/MQTT-3.1.3-2`). An Assigned Client Identifier is the same as one that was asked for.
+    ///
     /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
     /// have one of the two, or an Authentication Method, or a Topic Alias Maximum above 0, are refused. (Decoded options
     /// are taken if they have both and promise no more than there is.)
@@ -63,11 +66,13 @@ impl<S: Storage> Client<S> {
         }
         self.output.control = true;
         let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
+        let client = fingerprint(connect.client_id);
         self.connection = Some(Connection {
             state: Link::Connecting,
             version: connect.version,
+            client,
             clean_start: connect.clean_start,
-            known: self.session.exists && !connect.clean_start,
+            known: self.session.exists && self.session.client == client && !connect.clean_start,
             kept: match connect.version {
                 Version::V31 | Version::V311 => !connect.clean_start,
                 Version::V5 => expiry > 0,
@@ -142,9 +147,12 @@ impl<S: Storage> Client<S> {
     /// The first byte of CONNECT has left: from now on the server may act on it, whether its answer arrives or not.
     pub(super) fn connect_begun(&mut self) {
         if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Connecting) {
+            // What is kept here is of no session that this CONNECT asks for: 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6, and for
+            // another client id 5/MQTT-3.1.3-2, 3.1.1/MQTT-3.1.3-2.
+            self.session.outdated |= !connection.known;
+            self.session.exists &= self.session.client == connection.client;
             self.session.exists |= connection.kept;
-            // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
-            self.session.outdated |= connection.clean_start;
+            self.session.client = connection.client;
         }
     }
 
@@ -201,6 +209,8 @@ impl<S: Storage> Client<S> {
             UnknownSession::AsVersionSays => !version.has_properties(),
         };
         if session_present && !connection.known && !tolerated {
+            // It is still not ours when it is told the next time.
+            self.session.exists = false;
             return Err(rules::SESSION_PRESENT_UNEXPECTED.broken(version));
         }
         let properties = connack.properties;
@@ -237,6 +247,9 @@ impl<S: Storage> Client<S> {
         self.session.exists = connection.kept;
         self.session.outdated = false;
         connection.state = Link::Connected;
+        if let Some(assigned) = properties.assigned_client_identifier() {
+            self.session.client = fingerprint(assigned);
+        }
         if session_present && resumable {
             self.resume();
         } else {
@@ -358,6 +371,13 @@ impl<S: Storage> Client<S> {
 /// PUBACK, PUBREC, PUBREL and PUBCOMP with a reason code and without properties. A DISCONNECT with a code is shorter.
 const LONGEST_ANSWER: u32 = 5;
 
+/// Tells client ids apart without keeping them: FNV-1a.
+fn fingerprint(client_id: &str) -> u32 {
+    client_id.bytes().fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
 /// The two properties that the machine decides, encoded: they go before the caller's.
 struct OwnProperties {
     receive_maximum: u16,
@@ -373,7 +393,7 @@ impl OwnProperties {
         let [c, d, e, f] = packet_size.unwrap_or(u32::MAX).to_be_bytes();
         Self {
             receive_maximum,
-            packet_size,
+            packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
             bytes: [0x21, a, b, 0x27, c, d, e, f],
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Connection {
     /// Never `Idle`.
     pub(super) state: Link,
     pub(super) version: Version,
+    /// The fingerprint of the client id in CONNECT.
+    pub(super) client: u32,
     pub(super) clean_start: bool,
     /// The server may have a session that an earlier connection left, and CONNECT asked for it.
     pub(super) known: bool,

@@ -99,9 +99,11 @@ pub struct Client<S: Storage> {
 struct Session {
     /// The server may have one of ours: a CONNECT that asked for it to be kept has begun to leave.
     exists: bool,
-    /// What is kept here does not belong to it: a CONNECT with Clean Start has begun to leave since, and its CONNACK
-    /// never came.
+    /// What is kept here does not belong to it: a CONNECT that asked for another one has begun to leave since, and its
+    /// CONNACK never came.
     outdated: bool,
+    /// Whose it is: the fingerprint of the client id. Two ids in four thousand million have the same.
+    client: u32,
 }
 
 /// The operations, in order.
