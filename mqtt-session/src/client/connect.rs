@@ -393,7 +393,7 @@ impl OwnProperties {
         let [c, d, e, f] = packet_size.unwrap_or(u32::MAX).to_be_bytes();
         Self {
             receive_maximum,
-            packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            packet_size,
             bytes: [0x21, a, b, 0x27, c, d, e, f],
         }
     }
