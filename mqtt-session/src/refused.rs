@@ -23,6 +23,10 @@ pub enum Refused {
     TooLarge,
     /// The server, or the version that is spoken, cannot do this.
     Unsupported(Unsupported),
+    /// Some of the message has left, or is about to, so that it cannot be withdrawn.
+    Transmitted,
+    /// No message with this token waits or is in flight.
+    NoSuchMessage,
     /// No packet may look like this.
     Invalid(EncodeError),
     /// No topic or filter may look like this.
@@ -77,6 +81,8 @@ impl fmt::Display for Refused {
             Self::Bytes => f.write_str("no room for so many bytes at present"),
             Self::TooLarge => f.write_str("packet too large"),
             Self::Unsupported(what) => write!(f, "not supported on this connection: {what}"),
+            Self::Transmitted => f.write_str("the message has left, or is about to"),
+            Self::NoSuchMessage => f.write_str("no message with this token is under way"),
             Self::Invalid(error) => write!(f, "invalid packet: {error}"),
             Self::InvalidTopic(error) => write!(f, "invalid topic: {error}"),
         }

@@ -21,6 +21,15 @@ impl Token {
         }
     }
 
+    /// The token that is made so many operations later.
+    pub(crate) const fn after(self, count: u16) -> Self {
+        let number = (self.0.get() as u64 - 1 + count as u64) % u32::MAX as u64 + 1;
+        match NonZeroU32::new(number as u32) {
+            Some(number) => Self(number),
+            None => Self::FIRST,
+        }
+    }
+
     /// It was made before the other one, unless 2³¹ were made between them.
     pub(crate) const fn is_older_than(self, other: Self) -> bool {
         (self.0.get().wrapping_sub(other.0.get()) as i32) < 0
@@ -93,6 +102,16 @@ impl fmt::Debug for AckToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_go_round_without_zero() {
+        let last = Token(NonZeroU32::MAX);
+        assert_eq!(last.next(), Token::FIRST);
+        assert_eq!(last.after(1), Token::FIRST);
+        assert_eq!(last.after(0), last);
+        assert_eq!(Token::FIRST.after(2), Token::FIRST.next().next());
+        assert!(last.is_older_than(Token::FIRST));
+    }
 
     #[test]
     fn an_ack_token_survives_being_a_number() {

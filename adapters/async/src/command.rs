@@ -11,7 +11,7 @@ use mqtt_proto::{
         Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions, Unsubscribe,
     },
 };
-use mqtt_session::{AckToken, Publish, Refused, Token, client::Ack, storage::Storage};
+use mqtt_session::{AckToken, Instant, Publish, Refused, Token, client::Ack, storage::Storage};
 
 use mqtt_std::driver::Driver;
 
@@ -20,8 +20,8 @@ use crate::operation::{End, Operations};
 /// What a handle asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// An encoded head, and its payload.
-    Publish(Box<[u8]>, Bytes, oneshot::Sender<End>),
+    /// An encoded head, when it is too late to send it, and its payload.
+    Publish(Box<[u8]>, Option<Instant>, Bytes, oneshot::Sender<End>),
     /// An encoded SUBSCRIBE or UNSUBSCRIBE.
     Request(Box<[u8]>, oneshot::Sender<End>),
     Ping(oneshot::Sender<End>),
@@ -49,7 +49,7 @@ impl Command {
         };
         let mut bytes = vec![0; head.encoded_len(Version::V5, len)?];
         head.encode(Version::V5, len, &mut bytes)?;
-        Ok(Self::Publish(bytes.into(), payload, reply))
+        Ok(Self::Publish(bytes.into(), message.deadline, payload, reply))
     }
 
     pub(crate) fn subscribe(
@@ -83,8 +83,8 @@ impl Command {
     /// Does it, in the driver of a client.
     pub(crate) fn apply<S: Storage>(self, client: &mut Driver<S>, operations: &mut Operations) {
         match self {
-            Self::Publish(head, payload, reply) => {
-                let begun = publish(client, &head, payload);
+            Self::Publish(head, deadline, payload, reply) => {
+                let begun = publish(client, &head, deadline, payload);
                 operations.begin(begun, reply);
             }
             Self::Request(packet, reply) => {
@@ -114,13 +114,19 @@ fn encode(packet: &Packet<'_>) -> Result<Box<[u8]>, EncodeError> {
     Ok(bytes.into())
 }
 
-fn publish<S: Storage>(client: &mut Driver<S>, head: &[u8], payload: Bytes) -> Result<Token, Refused> {
+fn publish<S: Storage>(
+    client: &mut Driver<S>,
+    head: &[u8],
+    deadline: Option<Instant>,
+    payload: Bytes,
+) -> Result<Token, Refused> {
     let Ok(HeadStatus::Head { head, .. }) = PublishHead::decode(Version::V5, Sender::Client, head) else {
         return Err(Refused::TooLarge);
     };
     let mut message = Publish::new(head.topic, head.qos);
     message.retain = head.retain;
     message.properties = head.properties;
+    message.deadline = deadline;
     client
         .publish(&message, payload)
         .map_err(|not_taken| not_taken.why)

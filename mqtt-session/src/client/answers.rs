@@ -96,7 +96,7 @@ impl<S: Storage> Client<S> {
         }
     }
 
-    fn give_window_back(&mut self, index: u16) {
+    pub(super) fn give_window_back(&mut self, index: u16) {
         if core::mem::take(&mut self.storage.slot_mut(index).charged) {
             if let Some(connection) = &mut self.connection {
                 connection.window.give_back();

@@ -19,6 +19,7 @@ use super::{
     Client,
     link::{Connection, Link},
     output::{Current, Job},
+    room::Walk,
     turns::Class,
 };
 use crate::{
@@ -187,14 +188,11 @@ impl<S: Storage> Client<S> {
 
     fn choose_message(&mut self, version: Version) -> Option<Current> {
         let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
-        let message = if room { self.outbox.next_message } else { NONE };
-        let index = match (self.outbox.plain.first(), message) {
-            (NONE, NONE) => return None,
-            (plain, NONE) => plain,
-            (NONE, message) => message,
-            (plain, message) => {
-                let (a, b) = (self.storage.slot(plain).token, self.storage.slot(message).token);
-                if a.is_older_than(b) { plain } else { message }
+        let index = loop {
+            let message = if room { self.outbox.next_message } else { NONE };
+            let index = Walk::new(self.outbox.plain.first(), message).next(&self.storage)?;
+            if !self.drop_if_overdue(index) {
+                break index;
             }
         };
         if self.storage.slot(index).qos > QoS::AtMostOnce {

@@ -18,6 +18,11 @@ pub struct Config {
     pub acknowledge: Acknowledge,
     /// Whether a publish is taken while there is no connection. Default: yes.
     pub offline: Offline,
+    /// What a publish does that finds no room. Default: it is refused.
+    pub when_full: WhenFull,
+    /// Messages of which nothing has been sent for so long are dropped, if there is such a limit. Default: none; more than
+    /// 49 days are none too.
+    pub max_age: Option<Duration>,
     /// What becomes of messages in flight when the server has lost the session. Default: they are aborted.
     pub on_session_lost: OnSessionLost,
     /// What to do when the server has a session that this client knows nothing of. Default: close in 5.0, as
@@ -41,6 +46,8 @@ impl Config {
         oversize: Oversize::Refuse,
         acknowledge: Acknowledge::Automatic,
         offline: Offline::Accept,
+        when_full: WhenFull::Refuse,
+        max_age: None,
         on_session_lost: OnSessionLost::Abort,
         unknown_session: UnknownSession::AsVersionSays,
         connect_timeout: Duration::from_secs(30),
@@ -59,6 +66,9 @@ pub(super) struct Settings {
     pub(super) oversize: Oversize,
     pub(super) acknowledge: Acknowledge,
     pub(super) offline: Offline,
+    pub(super) when_full: WhenFull,
+    /// Longer than anything waits, if there is none.
+    pub(super) max_age: Millis,
     pub(super) on_session_lost: OnSessionLost,
     pub(super) unknown_session: UnknownSession,
 }
@@ -66,6 +76,10 @@ pub(super) struct Settings {
 /// A span of time in whole milliseconds.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) struct Millis(u32);
+
+impl Millis {
+    pub(super) const LONGEST: Self = Self(u32::MAX);
+}
 
 impl From<Duration> for Millis {
     /// Rounded up, so that nothing is due too early; what is too long is as long as can be.
@@ -98,6 +112,8 @@ impl From<Config> for Settings {
             oversize: config.oversize,
             acknowledge: config.acknowledge,
             offline: config.offline,
+            when_full: config.when_full,
+            max_age: config.max_age.map_or(Millis::LONGEST, Millis::from),
             on_session_lost: config.on_session_lost,
             unknown_session: config.unknown_session,
         }
@@ -114,6 +130,8 @@ impl From<Settings> for Config {
             oversize: settings.oversize,
             acknowledge: settings.acknowledge,
             offline: settings.offline,
+            when_full: settings.when_full,
+            max_age: (settings.max_age != Millis::LONGEST).then(|| settings.max_age.into()),
             on_session_lost: settings.on_session_lost,
             unknown_session: settings.unknown_session,
         }
@@ -159,6 +177,25 @@ pub enum Offline {
     Accept,
     /// No: [`Refused::NotConnected`](crate::Refused::NotConnected).
     Refuse,
+}
+
+/// What becomes of what waits in the outbox when there is no room for more. No policy touches a message of which a byte
+/// has been sent; what is dropped ends as [`Aborted`](crate::Event::Aborted), and what is refused has dropped nothing.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The new message is refused: [`Refused::Slots`](crate::Refused::Slots) or
+    /// [`Refused::Bytes`](crate::Refused::Bytes).
+    Refuse,
+    /// The oldest messages make room, as many as it takes. Refused if even all of them would not.
+    DropOldest,
+    /// The oldest messages of QoS 0 make room; refused if even all of them would not.
+    DropQoS0,
+    /// Nothing is kept for a later connection: a publish is taken on a connection only
+    /// ([`Refused::NotConnected`](crate::Refused::NotConnected)), and what was not sent when it ends is dropped, with
+    /// half a message of QoS 0. If there is no room, the new message is refused.
+    KeepNothing,
 }
 
 /// What becomes of messages in flight when the server has lost the session.

@@ -32,7 +32,7 @@ impl<S: Storage> Client<S> {
     /// [`Refused::AlreadyConnected`] until [`handle_disconnect`](Self::handle_disconnect) was called for the last
     /// transport and its [`Closed`] was taken; [`Refused::Slots`] if the storage has no slot at all for messages that
     /// arrive; [`Refused::Bytes`] or [`Refused::TooLarge`] if it has no room for the packet, beside the messages that
-    /// wait or ever; [`Refused::Unsupported`] for the options named above; [`Refused::Invalid`] if no CONNECT may look
+    /// wait (where [`when_full`](super::Config::when_full) gives none of them away) or ever; [`Refused::Unsupported`] for the options named above; [`Refused::Invalid`] if no CONNECT may look
     /// like this.
     pub fn connect(&mut self, now: Instant, options: &ConnectOptions<'_>) -> Result<(), Refused> {
         self.advance(now);
@@ -59,6 +59,7 @@ impl<S: Storage> Client<S> {
         }
         let packet = Packet::Connect(connect);
         let len = packet.encoded_len_from(connect.version, Sender::Client)?;
+        self.make_room(len, false)?;
         self.storage.allocate(CONTROL, len, 0)?;
         if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
             self.storage.release(CONTROL);
@@ -306,6 +307,7 @@ impl<S: Storage> Client<S> {
                         slot.stage = Stage::Queued;
                         slot.transmitted = false;
                         self.storage.set_id(index, None);
+                        self.watch(index);
                     }
                 }
             }

@@ -163,6 +163,16 @@ pub enum AbortReason {
     /// The server of this connection takes no packet of this size, no such QoS, or no retained messages. What was sent
     /// before keeps its packet id out of use until the session ends.
     NoLongerAccepted,
+    /// It had not been sent when its deadline came, or when its Message Expiry Interval was over.
+    Expired,
+    /// It had waited for [`max_age`](super::Config::max_age) without being sent.
+    DroppedForAge,
+    /// The outbox was full, and it made room for something newer, as [`when_full`](super::Config::when_full) says.
+    DroppedForNewer,
+    /// The connection ended before it was sent, and [`WhenFull::KeepNothing`](super::WhenFull) keeps it for no other.
+    DroppedWithLink,
+    /// It was withdrawn by [`cancel`](crate::Client::cancel).
+    Cancelled,
 }
 
 /// How a connection ended.

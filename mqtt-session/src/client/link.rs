@@ -200,7 +200,7 @@ impl<S: Storage> Client<S> {
         self.connection = None;
     }
 
-    /// SUBSCRIBE, UNSUBSCRIBE and PINGREQ end with their connection.
+    /// SUBSCRIBE, UNSUBSCRIBE and PINGREQ end with their connection, and what was not sent, if that is not to be kept.
     pub(super) fn end_requests(&mut self) {
         while !self.outbox.requests.is_empty() {
             let index = self.outbox.requests.first();
@@ -214,6 +214,7 @@ impl<S: Storage> Client<S> {
             self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
             connection.ping = Ping::default();
         }
+        self.keep_nothing();
     }
 
     /// Drops everything that belongs to the link and not to the session.
@@ -224,6 +225,9 @@ impl<S: Storage> Client<S> {
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| slot.charged = false);
         }
+        // A message of QoS 0 that was cut in two has not been sent: nobody has it.
+        self.for_each(self.outbox.plain, |slot| slot.transmitted = false);
+        self.drop_overdue();
         self.arrivals.owed.clear();
         for index in 0..self.storage.arrivals() {
             self.forget_link_of_arrival(index);

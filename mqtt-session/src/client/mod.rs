@@ -20,6 +20,9 @@
 //! | `arrivals` | PUBLISH and PUBREL in, acknowledging |
 //! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
 //! | `publish`, `requests` | commands |
+//! | `room`, `ends` | what a full outbox gives away |
+//! | `expiry` | messages that wait too long |
+//! | `inspect` | what is in the outbox, and taking it back |
 //! | `owed` | answers to packets that have no message here |
 //! | `choose`, `turns` | which packet comes next |
 //! | `output` | bytes out, and what their being written means |
@@ -33,8 +36,11 @@ mod arrivals;
 mod choose;
 mod config;
 mod connect;
+mod ends;
 mod event;
+mod expiry;
 mod input;
+mod inspect;
 mod link;
 mod output;
 mod owed;
@@ -42,17 +48,19 @@ mod owed;
 mod owned;
 mod publish;
 mod requests;
+mod room;
 mod shutdown;
 mod stream;
 mod timing;
 mod turns;
 
 pub use arrivals::Ack;
-pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession};
+pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession, WhenFull};
 pub use event::{
     AbortReason, Broken, Closed, ClosedBy, Connected, Event, Found, Message, MessageStart, Outcome,
 };
 pub use input::Handled;
+pub use inspect::{OutboxMessage, OutboxMessages, OutboxStage, OutboxState};
 #[cfg(feature = "bytes")]
 pub use owned::{
     OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedMessageStart, OwnedOutcome, OwnedProperties,
@@ -70,6 +78,7 @@ use crate::{
 };
 use arrivals::Arrivals;
 use config::Settings;
+use ends::Ends;
 use link::{Connection, Link};
 use output::Output;
 use stream::Stream;
@@ -123,6 +132,10 @@ struct Outbox {
     next_request: u16,
     /// Operations whose last event is owed.
     ended: List,
+    /// And those before them, whose slots were needed.
+    ends: Ends,
+    /// Before then, no message that waits is overdue.
+    look_at: Instant,
 }
 
 impl Outbox {
@@ -136,6 +149,8 @@ impl Outbox {
         requests: List::EMPTY,
         next_request: NONE,
         ended: List::EMPTY,
+        ends: Ends::EMPTY,
+        look_at: Instant::MAX,
     };
 }
 
@@ -225,8 +240,27 @@ impl<S: Storage> Client<S> {
             let index = self.storage.slots();
             self.outbox.free.push_back(&mut Slots(&mut self.storage), index);
         }
+        self.shelve_ends();
         let first = self.outbox.free.first();
         (first != NONE).then_some(first)
+    }
+
+    /// If no slot is free, takes one from an operation that has ended and whose event is owed: that is kept elsewhere, as
+    /// long as there is room for it.
+    fn shelve_ends(&mut self) {
+        while self.outbox.free.is_empty() {
+            let index = self.outbox.ended.first();
+            if index == NONE {
+                return;
+            }
+            let slot = self.storage.slot(index);
+            let Stage::Ended(end) = slot.stage else { return };
+            if !self.outbox.ends.push(slot.token, end) {
+                return;
+            }
+            self.outbox.ended.remove(&mut Slots(&mut self.storage), index);
+            self.forget_ended(index);
+        }
     }
 
     /// Takes a slot from the free ones, fills it and puts it at the end of a list.
@@ -259,24 +293,14 @@ impl<S: Storage> Client<S> {
         if core::mem::take(&mut self.output.broken) {
             return Some(Event::MessageEnd(Err(Broken)));
         }
-        if let Some(index) = self.outbox.ended.pop_front(&mut Slots(&mut self.storage)) {
-            let slot = self.storage.slot_mut(index);
-            let (token, stage) = (slot.token, slot.stage);
-            if slot.id.is_some() && slot.kind == Kind::Retired {
-                // Its id stays out of use until the session ends.
-                slot.stage = Stage::Queued;
-            } else {
-                self.free(index);
-            }
-            return match stage {
-                Stage::Ended(End::Aborted(why)) => Some(Event::Aborted { token, why }),
-                Stage::Ended(End::Written) | Stage::Queued | Stage::Requested | Stage::Flow { .. } => {
-                    Some(Event::Completed {
-                        token,
-                        outcome: Outcome::Written,
-                    })
-                }
-            };
+        if let Some((token, end)) = self.outbox.ends.pop().or_else(|| self.pop_ended()) {
+            return Some(match end {
+                End::Aborted(why) => Event::Aborted { token, why },
+                End::Written => Event::Completed {
+                    token,
+                    outcome: Outcome::Written,
+                },
+            });
         }
         if let Some(token) = self.output.aborted_ping.take() {
             return Some(Event::Aborted {
@@ -288,8 +312,31 @@ impl<S: Storage> Client<S> {
         Some(Event::Closed(ending.closed()))
     }
 
+    fn pop_ended(&mut self) -> Option<(Token, End)> {
+        let index = self.outbox.ended.pop_front(&mut Slots(&mut self.storage))?;
+        let slot = self.storage.slot(index);
+        let (token, stage) = (slot.token, slot.stage);
+        self.forget_ended(index);
+        match stage {
+            Stage::Ended(end) => Some((token, end)),
+            Stage::Queued | Stage::Requested | Stage::Flow { .. } => None,
+        }
+    }
+
+    /// The end of the operation in this slot, which is on no list, is told or kept elsewhere.
+    fn forget_ended(&mut self, index: u16) {
+        let slot = self.storage.slot_mut(index);
+        if slot.id.is_some() && slot.kind == Kind::Retired {
+            // Its id stays out of use until the session ends.
+            slot.stage = Stage::Queued;
+        } else {
+            self.free(index);
+        }
+    }
+
     fn has_event(&self) -> bool {
         self.output.broken
+            || !self.outbox.ends.is_empty()
             || !self.outbox.ended.is_empty()
             || self.output.aborted_ping.is_some()
             || self.output.closed.is_some()

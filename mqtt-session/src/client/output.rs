@@ -169,6 +169,7 @@ impl<S: Storage> Client<S> {
         if self.output.muted {
             return None;
         }
+        self.refresh();
         if self.output.current.is_none() {
             self.output.current = self.choose();
         }
@@ -218,6 +219,25 @@ impl<S: Storage> Client<S> {
             Body::External { .. } => body,
         };
         Some(Transmit { head, body })
+    }
+
+    /// Time may have passed since the chosen message was made ready.
+    fn refresh(&mut self) {
+        let Some(Current {
+            job: Job::Publish(index),
+            written: 0,
+            ..
+        }) = self.output.current
+        else {
+            return;
+        };
+        let overdue = self.last_moment(index).is_some_and(|(at, _)| at <= self.now);
+        if overdue && !self.storage.slot(index).transmitted {
+            // Choosing finds it again, and drops it.
+            self.unchoose();
+        } else if let Some(connection) = &self.connection {
+            self.count_down(index, connection.version);
+        }
     }
 
     /// So many bytes of what [`poll_transmit`](Self::poll_transmit) gave are written: head first, then body.
@@ -303,6 +323,7 @@ impl<S: Storage> Client<S> {
         if let Job::Publish(index) = current.job {
             if self.storage.slot(index).stage == Stage::Queued {
                 self.storage.set_id(index, None);
+                self.watch(index);
             }
         }
     }
@@ -311,6 +332,7 @@ impl<S: Storage> Client<S> {
     /// small packets. A packet that is larger than `out`, half written, or has an external payload is left to
     /// [`poll_transmit`](Self::poll_transmit). Gives the number of bytes to write.
     pub fn take_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
+        self.advance(now);
         let mut filled = 0;
         while self.output.current.is_none_or(|current| current.written == 0) {
             let Some(transmit) = self.poll_transmit() else {

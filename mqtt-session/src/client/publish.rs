@@ -1,9 +1,10 @@
 //! Publishing: a message goes into the outbox, connected or not.
 //!
-//! What is kept of it is a PUBLISH that fits any version, so that the version of a later connection does not matter:
+//! What is kept of it is a PUBLISH that fits any version, so that the version of a later connection does not matter,
+//! behind the moments that concern it (`expiry`):
 //!
 //! ```text
-//! | room for the fixed header, 5 | topic | packet id, if QoS > 0 | properties with their length | payload, if copied |
+//! | moments | room for the fixed header, 5 | topic | packet id, if QoS > 0 | properties with their length | payload, if copied |
 //! ```
 //!
 //! A 3.x connection is sent what stands before the properties and the payload; the fixed header is written, to the
@@ -13,7 +14,7 @@ use core::ops::Range;
 
 use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
 
-use super::{Client, Offline};
+use super::{Client, Offline, WhenFull, expiry::Moments};
 use crate::{
     Instant, NotTaken, Payload, Refused, Token, Unsupported,
     flow::Outgoing,
@@ -31,17 +32,25 @@ pub struct Publish<'a> {
     pub retain: bool,
     /// Message properties (5.0). On a connection of 3.x they are refused; if it was accepted before such a connection was made,
     /// it is sent without them.
+    ///
+    /// A Message Expiry Interval runs from the moment the message is accepted: what is sent, also when it is sent again,
+    /// carries what is left of it, and what has not begun to leave when it is over is dropped
+    /// ([`AbortReason::Expired`](super::AbortReason::Expired)), whatever the version.
     pub properties: Properties<'a>,
+    /// If nothing of the message has left by then, it is dropped
+    /// ([`AbortReason::Expired`](super::AbortReason::Expired)). A moment that has passed is a deadline too.
+    pub deadline: Option<Instant>,
 }
 
 impl<'a> Publish<'a> {
-    /// A message without RETAIN and without properties.
+    /// A message without RETAIN, properties and deadline.
     pub const fn new(topic: TopicName<'a>, qos: QoS) -> Self {
         Self {
             topic,
             qos,
             retain: false,
             properties: Properties::EMPTY,
+            deadline: None,
         }
     }
 }
@@ -54,7 +63,8 @@ impl<S: Storage> Client<S> {
     /// [`Completed`](crate::Event::Completed) or [`Aborted`](crate::Event::Aborted) with the token that is returned.
     ///
     /// # Errors
-    /// The payload comes back, with [`Refused::Slots`] or [`Refused::Bytes`] if the outbox is full,
+    /// The payload comes back, with [`Refused::Slots`] or [`Refused::Bytes`] if the outbox is full and
+    /// [`when_full`](super::Config::when_full) makes no room,
     /// [`Refused::NotConnected`] if publishing offline is turned off, [`Refused::TooLarge`] if the server or
     /// the storage can never take it, [`Refused::Unsupported`] if the server cannot do it, [`Refused::Invalid`] if no
     /// PUBLISH may look like this.
@@ -91,7 +101,8 @@ impl<S: Storage> Client<S> {
         // 5.0 says all that 3.x says and more.
         let encoded = head.encoded_len_from(Version::V5, Sender::Client, payload_len)?;
         let header = fixed_header_len(encoded, payload.len());
-        let head_len = HEADER + encoded - header;
+        let moments = Moments::new(self.now, message);
+        let head_len = moments.len() + HEADER + encoded - header;
         if let Some(connection) = self.connected() {
             let id_len = if message.qos > QoS::AtMostOnce { 2 } else { 0 };
             let size = match connection.version {
@@ -104,7 +115,6 @@ impl<S: Storage> Client<S> {
                 return Err(Refused::TooLarge);
             }
         }
-        let index = self.free_slot().ok_or(Refused::Slots)?;
         let (copied, shared) = match payload {
             Payload::Copy(bytes) => (bytes.len(), 0),
             #[cfg(feature = "bytes")]
@@ -113,15 +123,18 @@ impl<S: Storage> Client<S> {
             Payload::Shared(bytes) => (bytes.len(), 0),
             Payload::External(_) => (0, 0),
         };
+        let copied = copied.saturating_add(head_len);
+        self.make_room(copied.saturating_add(shared), true)?;
+        let index = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(index).kind = Kind::Publish;
-        if let Err(why) = self.storage.allocate(index, head_len + copied, shared) {
+        if let Err(why) = self.storage.allocate(index, copied, shared) {
             self.storage.slot_mut(index).kind = Kind::Free;
             return Err(why);
         }
         let room = self
             .storage
             .bytes_mut(index)
-            .get_mut(HEADER - header..)
+            .get_mut(moments.len() + HEADER - header..)
             .unwrap_or_default();
         let first = match head.encode(Version::V5, payload_len, room) {
             Ok(bytes) => bytes.first().copied().unwrap_or_default(),
@@ -132,6 +145,7 @@ impl<S: Storage> Client<S> {
             }
         };
         let token = self.take_token();
+        moments.keep(&mut self.storage, index);
         let slot = self.storage.slot_mut(index);
         slot.stage = Stage::Queued;
         slot.token = token;
@@ -148,6 +162,7 @@ impl<S: Storage> Client<S> {
                 self.outbox.next_message = index;
             }
         }
+        self.watch(index);
         Ok(index)
     }
 
@@ -157,7 +172,7 @@ impl<S: Storage> Client<S> {
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
         let Some(connection) = self.connected() else {
-            return if self.config.offline == Offline::Refuse {
+            return if self.config.offline == Offline::Refuse || self.config.when_full == WhenFull::KeepNothing {
                 Err(Refused::NotConnected)
             } else {
                 Ok(())
@@ -196,11 +211,12 @@ impl<S: Storage> Client<S> {
     /// The whole length of the PUBLISH in this slot, on a connection of that version.
     pub(super) fn packet_len(&self, index: u16, version: Version) -> u32 {
         let slot = self.storage.slot(index);
-        packet_len(self.head_end(index, version) - HEADER, slot.payload_len as usize) as u32
+        let middle = self.head_end(index, version) - HEADER - slot.front();
+        packet_len(middle, slot.payload_len as usize) as u32
     }
 
     /// Where the part of the block before the payload ends in that version.
-    fn head_end(&self, index: u16, version: Version) -> usize {
+    pub(super) fn head_end(&self, index: u16, version: Version) -> usize {
         match version {
             Version::V5 => self.storage.slot(index).head_len as usize,
             Version::V31 | Version::V311 => {
@@ -216,32 +232,40 @@ impl<S: Storage> Client<S> {
 
     /// Where the packet id stands, if there is one.
     fn id_at(&self, index: u16) -> usize {
-        let block = self.storage.bytes(index);
-        let topic = match block.get(HEADER..) {
+        self.topic_at(index).1
+    }
+
+    /// Where the topic begins and ends.
+    pub(super) fn topic_at(&self, index: u16) -> (usize, usize) {
+        let at = self.storage.slot(index).front() + HEADER;
+        let len = match self.storage.bytes(index).get(at..) {
             Some([a, b, ..]) => usize::from(u16::from_be_bytes([*a, *b])),
             _ => 0,
         };
-        HEADER + 2 + topic
+        (at + 2, at + 2 + len)
     }
 
-    /// Writes fixed header and packet id for this connection, and tells where the packet begins and its head ends.
+    /// Writes fixed header, packet id and what is left of the expiry for this connection, and tells where the packet begins
+    /// and its head ends.
     pub(super) fn address(&mut self, index: u16, version: Version) -> Range<usize> {
+        self.count_down(index, version);
         let head_end = self.head_end(index, version);
         let id_at = self.id_at(index);
         let slot = self.storage.slot(index);
         // 5/MQTT-3.3.1-1, 3.1.1/MQTT-3.3.1-1: a PUBLISH that is sent again has DUP set.
         let dup = slot.transmitted && slot.flow().is_some_and(|at| at != Outgoing::AwaitingPubComp);
         let first = slot.first | if dup { 0x08 } else { 0 };
-        let remaining = head_end - HEADER + slot.payload_len as usize;
+        let at = slot.front() + HEADER;
+        let remaining = head_end - at + slot.payload_len as usize;
         let id = slot.id;
         let header = 1 + varint_len(remaining);
         let block = self.storage.bytes_mut(index);
         if let (Some(id), Some(place)) = (id, block.get_mut(id_at..id_at + 2)) {
             place.copy_from_slice(&id.get().to_be_bytes());
         }
-        let start = HEADER - header;
+        let start = at - header;
         let mut rest = remaining;
-        for (n, place) in block.iter_mut().take(HEADER).skip(start).enumerate() {
+        for (n, place) in block.iter_mut().take(at).skip(start).enumerate() {
             *place = if n == 0 {
                 first
             } else {

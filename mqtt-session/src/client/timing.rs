@@ -1,4 +1,4 @@
-//! Deadlines: CONNACK, keep-alive, PINGRESP.
+//! Deadlines: CONNACK, keep-alive, PINGRESP, messages that wait too long.
 
 use core::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::{Instant, flow::rules, storage::Storage};
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Event,
+    Expiry,
     ConnAck,
     Drained,
     LastWords,
@@ -31,6 +32,7 @@ impl<S: Storage> Client<S> {
         match self.next_due() {
             None => "nothing",
             Some((_, Due::Event)) => "an event is waiting",
+            Some((_, Due::Expiry)) => "a message that waits may expire",
             Some((_, Due::ConnAck)) => "CONNACK is due",
             Some((_, Due::Drained)) => "the time to drain ends",
             Some((_, Due::LastWords)) => "the last packet is due to be written",
@@ -55,6 +57,11 @@ impl<S: Storage> Client<S> {
         if self.has_event() {
             return Some((self.now, Due::Event));
         }
+        let expiry = self.look_at().map(|at| (at, Due::Expiry));
+        [expiry, self.link_due()].into_iter().flatten().min()
+    }
+
+    fn link_due(&self) -> Option<(Instant, Due)> {
         let connection = self.connection.as_ref()?;
         match connection.state {
             Link::Idle | Link::Ending => None,
@@ -105,12 +112,15 @@ impl<S: Storage> Client<S> {
     }
 
     fn handle_deadline(&mut self, due: Due) {
+        if due == Due::Expiry {
+            return self.drop_overdue();
+        }
         let Some(connection) = &mut self.connection else {
             return;
         };
         let version = connection.version;
         match due {
-            Due::Event => {}
+            Due::Event | Due::Expiry => {}
             Due::ConnAck => self.timed_out(rules::NO_CONNACK.broken(version)),
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),

@@ -1,6 +1,6 @@
 //! The QoS rules, once, without a role: sender and receiver of messages, be they client or server.
 //!
-//! Everything here is a pure function of small values: no storage, no bytes, no time. Who keeps the states, in what
+//! Everything here is a pure function of small values: no storage, no bytes, no clock. Who keeps the states, in what
 //! order, and who writes the answers, is the business of the client's and the broker's sessions.
 //!
 //! | | |
@@ -9,15 +9,18 @@
 //! | [`Incoming`] | where a message that was received stands, and what to answer |
 //! | [`Window`] | how many may be under way: Receive Maximum |
 //! | [`next_free_id`] | which packet id comes next |
+//! | [`expiry_left`] | what is left of a Message Expiry Interval |
 //! | [`rules`] | the rules that take a session to check, with their statements |
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod expiry;
 mod ids;
 mod incoming;
 mod outgoing;
 pub mod rules;
 mod window;
 
+pub use expiry::expiry_left;
 pub use ids::next_free_id;
 pub use incoming::{Incoming, OnPubRel, OnPublish};
 pub use outgoing::{Answer, OnAnswer, Outgoing, Resend};

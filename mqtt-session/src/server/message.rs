@@ -9,7 +9,7 @@ use mqtt_proto::{
     property::PropertyPlace,
 };
 
-use crate::Instant;
+use crate::{Instant, flow::expiry_left};
 
 /// A message in one shared block: when it expires, topic, the properties that are forwarded, payload.
 ///
@@ -150,9 +150,7 @@ impl Message {
         if at == Instant::MAX {
             return None;
         }
-        let left = at.saturating_duration_since(now);
-        let seconds = left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0));
-        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+        Some(expiry_left(at, now))
     }
 
     fn flags(&self) -> u8 {

@@ -7,7 +7,7 @@ use mqtt_proto::PacketId;
 use super::{
     ArrivalSlot, Slot,
     sealed::{CONTROL, Store},
-    slot::{Kind, Span},
+    slot::Span,
 };
 use crate::Refused;
 
@@ -112,11 +112,14 @@ where
         self.slots.as_ref().len() as u16
     }
 
+    fn byte_limit(&self, message: bool) -> usize {
+        let size = self.bytes.as_ref().len();
+        if message { size - (size / 4).min(128) } else { size }
+    }
+
     fn allocate(&mut self, index: u16, len: usize) -> Result<(), Refused> {
         let size = self.bytes.as_ref().len();
-        let message = index != CONTROL && matches!(self.slot(index).kind, Kind::Publish | Kind::Answer);
-        let kept = if message { (size / 4).min(128) } else { 0 };
-        let limit = size - kept;
+        let limit = self.byte_limit(index != CONTROL && self.slot(index).kind.is_message());
         if len > limit {
             return Err(Refused::TooLarge);
         }
@@ -217,6 +220,18 @@ macro_rules! store {
                 self.slot_mut(index).id = id;
             }
             const SHARES: bool = false;
+            fn slot_limit(&self) -> u16 {
+                self.slots()
+            }
+            fn byte_limit(&self, message: bool) -> usize {
+                self.0.byte_limit(message)
+            }
+            fn bytes_used(&self) -> usize {
+                self.0.used as usize
+            }
+            fn block_len(&self, index: u16) -> usize {
+                self.0.span(index).len as usize
+            }
             fn allocate(&mut self, index: u16, len: usize, _: usize) -> Result<(), Refused> {
                 self.0.allocate(index, len)
             }

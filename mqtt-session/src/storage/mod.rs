@@ -69,6 +69,14 @@ pub(crate) mod sealed {
 
         /// A payload can be shared instead of copied.
         const SHARES: bool;
+        /// How many slots there may be.
+        fn slot_limit(&self) -> u16;
+        /// How many bytes all blocks may have together: for one more message or acknowledgement, or for other packets.
+        fn byte_limit(&self, message: bool) -> usize;
+        /// How many bytes all blocks have together, shared ones included.
+        fn bytes_used(&self) -> usize;
+        /// How many of them the slot would give back.
+        fn block_len(&self, index: u16) -> usize;
         /// Gives the slot, which has none, a block of `len` bytes, zeroed or not; `shared` more will be shared.
         fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused>;
         /// Takes the slot's block back, if it has one.

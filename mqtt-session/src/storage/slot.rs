@@ -27,6 +27,10 @@ pub struct Slot {
     pub(crate) charged: bool,
     /// The payload is the caller's ([`Payload::External`](crate::Payload::External)).
     pub(crate) external: bool,
+    /// Its block holds the caller's deadline.
+    pub(crate) deadline: bool,
+    /// Its block holds the end of its Message Expiry Interval.
+    pub(crate) expires: bool,
     /// Filters of a SUBSCRIBE or UNSUBSCRIBE.
     pub(crate) filters: u16,
     /// Bytes of the block before the payload.
@@ -64,6 +68,13 @@ pub(crate) enum Kind {
     Retired,
 }
 
+impl Kind {
+    /// It may fill the memory up to where the reserve for other packets begins.
+    pub(super) const fn is_message(self) -> bool {
+        matches!(self, Self::Publish | Self::Answer)
+    }
+}
+
 /// How far an operation is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -97,6 +108,8 @@ impl Slot {
         transmitted: false,
         charged: false,
         external: false,
+        deadline: false,
+        expires: false,
         filters: 0,
         head_len: 0,
         payload_len: 0,

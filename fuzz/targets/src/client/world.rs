@@ -166,15 +166,16 @@ impl<S: Storage> World<S> {
             // From a server only.
             Property::SubscriptionIdentifier(1),
         ];
+        let topic = TopicName::new(if size & 1 == 0 { "t" } else { "some/longer/topic" }).expect("topics");
         let message = Publish {
-            topic: TopicName::new(if size & 1 == 0 { "t" } else { "some/longer/topic" }).expect("topics"),
-            qos,
             retain,
             properties: Properties::new(match kind {
                 24 => &properties[..1],
                 16 => &properties,
                 _ => &[],
             }),
+            deadline: (more & 3 == 0).then(|| self.now + Duration::from_millis(u64::from(more) * 100)),
+            ..Publish::new(topic, qos)
         };
         let bytes = vec![b'p'; usize::from(more) >> (size & 6)];
         let payload = if kind == 8 {

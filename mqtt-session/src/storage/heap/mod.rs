@@ -10,7 +10,6 @@ use mqtt_proto::PacketId;
 use super::{
     ArrivalSlot, Slot,
     sealed::{CONTROL, Store},
-    slot::Kind,
 };
 use crate::Refused;
 use index::IdIndex;
@@ -201,20 +200,35 @@ impl Store for Heap {
         self.slot_mut(index).id = id;
     }
 
+    fn slot_limit(&self) -> u16 {
+        self.limits.slots
+    }
+
+    fn byte_limit(&self, message: bool) -> usize {
+        // Other packets are never kept out by a full outbox: they are few and end with the link.
+        if message { self.limits.bytes } else { usize::MAX }
+    }
+
+    fn bytes_used(&self) -> usize {
+        self.used
+    }
+
+    fn block_len(&self, index: u16) -> usize {
+        self.row(index).1.len()
+    }
+
     fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused> {
-        // CONNECT, SUBSCRIBE and UNSUBSCRIBE are never kept out by a full outbox: they are few and end with the link.
         if index == CONTROL {
             self.control = alloc::vec![0; len];
             return Ok(());
         }
-        if matches!(self.slot(index).kind, Kind::Publish | Kind::Answer) {
-            let wanted = len.saturating_add(shared);
-            if wanted > self.limits.bytes {
-                return Err(Refused::TooLarge);
-            }
-            if wanted > self.limits.bytes.saturating_sub(self.used) {
-                return Err(Refused::Bytes);
-            }
+        let wanted = len.saturating_add(shared);
+        let limit = self.byte_limit(self.slot(index).kind.is_message());
+        if wanted > limit {
+            return Err(Refused::TooLarge);
+        }
+        if wanted > limit.saturating_sub(self.used) {
+            return Err(Refused::Bytes);
         }
         self.used += len + shared;
         self.row_mut(index).1.own = alloc::vec![0; len];
