@@ -81,7 +81,9 @@ impl Slot {
 /// The moment at this place of a block.
 fn moment(block: &[u8], place: usize) -> Option<Instant> {
     let bytes = block.get(place * MOMENT..)?.first_chunk::<MOMENT>()?;
-    let micros = bytes.iter().fold(0, |micros, &byte| micros << 8 | u64::from(byte));
+    let micros = bytes
+        .iter()
+        .fold(0, |micros, &byte| micros << 8 | u64::from(byte));
     Some(if micros == (1 << (8 * MOMENT)) - 1 {
         Instant::MAX
     } else {

@@ -172,7 +172,8 @@ impl<S: Storage> Client<S> {
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
         let Some(connection) = self.connected() else {
-            return if self.config.offline == Offline::Refuse || self.config.when_full == WhenFull::KeepNothing {
+            return if self.config.offline == Offline::Refuse || self.config.when_full == WhenFull::KeepNothing
+            {
                 Err(Refused::NotConnected)
             } else {
                 Ok(())

@@ -71,7 +71,11 @@ impl<S: Storage> Client<S> {
         if lacking == 0 && !lacks_slot {
             return Ok(());
         }
-        let why = if lacks_slot { Refused::Slots } else { Refused::Bytes };
+        let why = if lacks_slot {
+            Refused::Slots
+        } else {
+            Refused::Bytes
+        };
         let walk = match self.config.when_full {
             WhenFull::Refuse | WhenFull::KeepNothing => return Err(why),
             WhenFull::DropOldest => self.waiting(),
