@@ -245,6 +245,8 @@ mod tests {
             oversize: Oversize::Stream,
             acknowledge: Acknowledge::Manual,
             offline: Offline::Refuse,
+            when_full: WhenFull::DropQoS0,
+            max_age: Some(Duration::from_secs(4)),
             on_session_lost: OnSessionLost::SendAgainAsNew,
             unknown_session: UnknownSession::Accept,
             connect_timeout: Duration::from_secs(1),
