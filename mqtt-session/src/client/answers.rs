@@ -5,10 +5,16 @@ use mqtt_proto::{
     packet::{Ack, SubAck, UnsubAck},
 };
 
-use super::{Client, Event, Outcome, Slots, input::Step, owed::Answerless};
+use super::{Client, Event, Outcome, Slots, counters::more, input::Step, owed::Answerless};
 use crate::{
     flow::{Answer, OnAnswer, Outgoing, Violation, rules},
     storage::{Kind, NONE, Stage, Storage},
+};
+
+/// PUBREL was sent on this link.
+const RELEASED: Stage = Stage::Flow {
+    at: Outgoing::AwaitingPubComp,
+    owed: false,
 };
 
 impl<S: Storage> Client<S> {
@@ -28,9 +34,11 @@ impl<S: Storage> Client<S> {
             .find_id(id)
             .filter(|&index| self.storage.slot(index).flow().is_some());
         let stage = found.and_then(|index| self.storage.slot(index).flow());
+        let now = self.now;
         match (Outgoing::on_answer(stage, answer, ack.code), found) {
             (OnAnswer::Done(code), Some(index)) => {
                 let token = self.storage.slot(index).token;
+                self.count(|counters| counters.answered(now, token));
                 self.leave_flow(index);
                 self.give_window_back(index);
                 self.free(index);
@@ -41,6 +49,14 @@ impl<S: Storage> Client<S> {
                 Ok(Step::Event(Event::Completed { token, outcome }))
             }
             (OnAnswer::Release, Some(index)) => {
+                let slot = self.storage.slot(index);
+                let (token, released) = (slot.token, slot.stage == RELEASED);
+                self.count(|counters| {
+                    counters.answered(now, token);
+                    if released {
+                        more(&mut counters.retransmissions);
+                    }
+                });
                 self.leave_flow(index);
                 // The message is the server's now, and so its bytes can go (5/MQTT-4.3.3-6).
                 self.storage.release(index);
@@ -61,7 +77,7 @@ impl<S: Storage> Client<S> {
                 Ok(Step::Nothing)
             }
             (OnAnswer::Violation(rule), _) => Err(rule.broken(version)),
-            (OnAnswer::Ignore | OnAnswer::Done(_) | OnAnswer::Release, _) => Ok(Step::Nothing),
+            (OnAnswer::Ignore | OnAnswer::Done(_) | OnAnswer::Release, _) => Ok(self.ignored()),
         }
     }
 
@@ -114,7 +130,7 @@ impl<S: Storage> Client<S> {
             return Ok(Step::Unwritten);
         }
         let Some(index) = self.requested(Kind::Subscribe, suback.packet_id) else {
-            return Ok(Step::Nothing);
+            return Ok(self.ignored());
         };
         if usize::from(self.storage.slot(index).filters) != suback.codes.len() {
             return Err(rules::CODE_COUNT_OF_SUBACK.broken(version));
@@ -137,7 +153,7 @@ impl<S: Storage> Client<S> {
             return Ok(Step::Unwritten);
         }
         let Some(index) = self.requested(Kind::Unsubscribe, unsuback.packet_id) else {
-            return Ok(Step::Nothing);
+            return Ok(self.ignored());
         };
         // UNSUBACK of 3.x has no codes.
         if version.has_properties() && usize::from(self.storage.slot(index).filters) != unsuback.codes.len() {
@@ -172,17 +188,24 @@ impl<S: Storage> Client<S> {
             return Step::Nothing;
         };
         let Some(at) = connection.ping.unanswered.take() else {
-            return Step::Nothing;
+            return self.ignored();
         };
-        match connection.ping_token.take() {
+        let round_trip = now.saturating_duration_since(at);
+        let ping_token = connection.ping_token.take();
+        self.count(|counters| counters.pings.measure(round_trip));
+        match ping_token {
             Some(token) => {
-                let outcome = Outcome::Ponged {
-                    round_trip: now.saturating_duration_since(at),
-                };
+                let outcome = Outcome::Ponged { round_trip };
                 Step::Event(Event::Completed { token, outcome })
             }
             None => Step::Nothing,
         }
+    }
+
+    /// An answer to nothing that was asked; whatever it means, nothing follows from it.
+    fn ignored<'b>(&mut self) -> Step<'b> {
+        self.count(|counters| more(&mut counters.ignored_answers));
+        Step::Nothing
     }
 
     /// Reason String and User Property stand in an answer only if CONNECT did not forbid them (`5/MQTT-3.1.2-29`).

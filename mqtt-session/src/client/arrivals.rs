@@ -7,6 +7,7 @@ use mqtt_proto::{
 
 use super::{
     Acknowledge, Client, Event, Message,
+    counters::more,
     input::Step,
     owed::{Answerless, Owed},
 };
@@ -267,14 +268,15 @@ impl<S: Storage> Client<S> {
         answer: &Ack<'_>,
     ) -> Result<(), NotTaken<AckToken>> {
         self.advance(now);
-        let Some(index) = self.storage.find_arrival(ack.id) else {
+        let found = self.storage.find_arrival(ack.id).filter(|&index| {
+            let arrival = self.storage.arrival(index);
+            arrival.generation == ack.generation && arrival.answer.is_none()
+        });
+        let Some(index) = found else {
+            self.count(|counters| more(&mut counters.stale_tokens));
             return Ok(());
         };
-        let arrival = self.storage.arrival(index);
-        if arrival.generation != ack.generation || arrival.answer.is_some() {
-            return Ok(());
-        }
-        let stage = arrival.stage;
+        let stage = self.storage.arrival(index).stage;
         match self.keep_answer(index, stage, answer) {
             Ok(()) => {
                 self.storage.arrival_mut(index).answer = Some(answer.code);

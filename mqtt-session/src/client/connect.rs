@@ -8,6 +8,7 @@ use mqtt_proto::{
 
 use super::{
     AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
+    counters::more,
     input::Step,
     link::{Asked, Connection, Link, Moment, Ping, ServerLimits},
     output::Ending,
@@ -251,6 +252,7 @@ impl<S: Storage> Client<S> {
         if let Some(assigned) = properties.assigned_client_identifier() {
             self.session.client = fingerprint(assigned);
         }
+        self.count(|counters| more(&mut counters.connections));
         if session_present && resumable {
             self.resume();
         } else {
@@ -280,13 +282,16 @@ impl<S: Storage> Client<S> {
     /// The server has the session: everything unacknowledged is owed again, in its order (`5/MQTT-4.4.0-1`,
     /// `5/MQTT-4.6.0-1`).
     fn resume(&mut self) {
+        let mut released = 0_u32;
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| {
-                if let Stage::Flow { owed, .. } = &mut slot.stage {
+                if let Stage::Flow { at, owed } = &mut slot.stage {
+                    released += u32::from(*at == Outgoing::AwaitingPubComp && !*owed);
                     *owed = true;
                 }
             });
         }
+        self.count(|c| c.retransmissions = c.retransmissions.saturating_add(released));
         self.outbox.next_message = self.outbox.messages.first();
         self.outbox.next_release = self.outbox.releases.first();
     }

@@ -2,11 +2,7 @@
 
 use mqtt_proto::{Frame, Packet, PacketType, Sender, Version, frame_len};
 
-use super::{
-    Client, Event,
-    link::{Link, Moment},
-    stream::Piece,
-};
+use super::{Client, Event, link::Link, stream::Piece};
 use crate::{
     Instant,
     flow::{Answer, Violation, rules},
@@ -93,10 +89,12 @@ impl<S: Storage> Client<S> {
                 }
                 Ok(Piece::Passed(n)) => {
                     self.note_received();
+                    self.count(|counters| counters.take_bytes(n));
                     consumed += n;
                 }
                 Ok(Piece::Event(n, event)) => {
                     self.note_received();
+                    self.count(|counters| counters.take_bytes(n));
                     return Handled {
                         consumed: consumed + n,
                         event: Some(event),
@@ -128,7 +126,11 @@ impl<S: Storage> Client<S> {
             return Ok(Piece::Need);
         }
         let packet = Packet::decode(version, Sender::Server, rest.get(..len).unwrap_or_default())?;
-        Ok(match self.handle_packet(version, packet)? {
+        let step = self.handle_packet(version, packet)?;
+        if let (Step::Nothing | Step::Event(_), Some(first)) = (&step, rest.first()) {
+            self.count(|counters| counters.take_packet(*first));
+        }
+        Ok(match step {
             Step::Nothing => Piece::Passed(len),
             Step::Event(event) => Piece::Event(len, event),
             Step::Again => Piece::Passed(0),
@@ -162,9 +164,6 @@ impl<S: Storage> Client<S> {
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;
-                if connection.ping.unanswered.is_some() {
-                    connection.ping.unanswered = Moment::at(self.now);
-                }
             }
         }
     }

@@ -221,6 +221,7 @@ impl<S: Storage> Client<S> {
     fn forget_link(&mut self) {
         self.unchoose();
         self.output.forget_link();
+        self.count(super::Counters::forget_link);
         self.storage.release(crate::storage::sealed::CONTROL);
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| slot.charged = false);

@@ -24,6 +24,7 @@
 //! | `expiry` | messages that wait too long |
 //! | `inspect` | what is in the outbox, and taking it back |
 //! | `owed` | answers to packets that have no message here |
+//! | `counters` | what has been done, in numbers |
 //! | `choose`, `turns` | which packet comes next |
 //! | `output` | bytes out, and what their being written means |
 //! | `shutdown` | ending when everything is done, or at once |
@@ -36,6 +37,7 @@ mod arrivals;
 mod choose;
 mod config;
 mod connect;
+mod counters;
 mod ends;
 mod event;
 mod expiry;
@@ -56,6 +58,7 @@ mod turns;
 
 pub use arrivals::Ack;
 pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession, WhenFull};
+pub use counters::{Counters, RoundTrips};
 pub use event::{
     AbortReason, Broken, Closed, ClosedBy, Connected, Event, Found, Message, MessageStart, Outcome,
 };
@@ -202,6 +205,19 @@ impl<S: Storage> Client<S> {
         &self.storage
     }
 
+    /// What has been done so far. None if the storage does not count: `Heap` does, and [`Fixed`](crate::storage::Fixed) and
+    /// [`Borrowed`](crate::storage::Borrowed) do if they were made so.
+    pub fn counters(&self) -> Option<&Counters> {
+        self.storage.counters()
+    }
+
+    /// Counts, if the storage does.
+    fn count(&mut self, change: impl FnOnce(&mut Counters)) {
+        if let Some(counters) = self.storage.counters_mut() {
+            change(counters);
+        }
+    }
+
     /// CONNACK has come, and nothing has ended the connection since.
     pub const fn is_connected(&self) -> bool {
         matches!(self.link(), Link::Connected)
@@ -295,7 +311,7 @@ impl<S: Storage> Client<S> {
         }
         if let Some((token, end)) = self.outbox.ends.pop().or_else(|| self.pop_ended()) {
             return Some(match end {
-                End::Aborted(why) => Event::Aborted { token, why },
+                End::Aborted(why) => self.aborted(token, why),
                 End::Written => Event::Completed {
                     token,
                     outcome: Outcome::Written,
@@ -303,13 +319,15 @@ impl<S: Storage> Client<S> {
             });
         }
         if let Some(token) = self.output.aborted_ping.take() {
-            return Some(Event::Aborted {
-                token,
-                why: AbortReason::ConnectionLost,
-            });
+            return Some(self.aborted(token, AbortReason::ConnectionLost));
         }
         let ending = self.output.closed.take()?;
         Some(Event::Closed(ending.closed()))
+    }
+
+    fn aborted(&mut self, token: Token, why: AbortReason) -> Event<'static> {
+        self.count(|counters| counters.abort(why));
+        Event::Aborted { token, why }
     }
 
     fn pop_ended(&mut self) -> Option<(Token, End)> {

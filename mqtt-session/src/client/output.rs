@@ -1,6 +1,6 @@
 //! Bytes out: what is being written, and what its being written means.
 
-use mqtt_proto::{Properties, ReasonCode};
+use mqtt_proto::{Properties, QoS, ReasonCode};
 
 use super::{
     Client, Closed, ClosedBy,
@@ -174,40 +174,26 @@ impl<S: Storage> Client<S> {
             self.output.current = self.choose();
         }
         let current = self.output.current?;
-        let (head, body) = match current.job {
-            Job::Disconnect
-            | Job::Ping
-            | Job::Owed
-            | Job::PubAck(_)
-            | Job::PubRec(_)
-            | Job::PubComp(_)
-            | Job::PubRel(_) => (&self.output.scratch[..], Body::Bytes(&[])),
-            Job::Control => (self.storage.bytes(CONTROL), Body::Bytes(&[])),
-            Job::Request(index) => (self.storage.bytes(index), Body::Bytes(&[])),
-            Job::Answer(row) => {
-                let slot = self.storage.arrival(row).answer_slot;
-                (self.storage.bytes(slot), Body::Bytes(&[]))
-            }
-            Job::Publish(index) => {
-                let slot = self.storage.slot(index);
-                let block = self.storage.bytes(index);
-                let body = if slot.external {
-                    let offset = current.written.saturating_sub(current.head_len());
-                    Body::External {
-                        token: slot.token,
-                        offset,
-                        len: slot.payload_len - offset,
-                    }
+        let head = self.head_of(current.job);
+        let body = if let Job::Publish(index) = current.job {
+            let slot = self.storage.slot(index);
+            if slot.external {
+                let offset = current.written.saturating_sub(current.head_len());
+                Body::External {
+                    token: slot.token,
+                    offset,
+                    len: slot.payload_len - offset,
+                }
+            } else {
+                let own = head.get(slot.head_len as usize..).unwrap_or_default();
+                Body::Bytes(if own.is_empty() {
+                    self.storage.shared(index)
                 } else {
-                    let own = block.get(slot.head_len as usize..).unwrap_or_default();
-                    Body::Bytes(if own.is_empty() {
-                        self.storage.shared(index)
-                    } else {
-                        own
-                    })
-                };
-                (block, body)
+                    own
+                })
             }
+        } else {
+            Body::Bytes(&[])
         };
         let head = head
             .get(usize::from(current.start)..current.end as usize)
@@ -275,6 +261,7 @@ impl<S: Storage> Client<S> {
             self.begun(current.job);
         }
         let (now, whole) = (self.now, current.written == total);
+        self.count(|counters| counters.write_bytes(current.written - before));
         if let Some(connection) = &mut self.connection {
             connection.last_progress = now;
             if whole {
@@ -284,7 +271,41 @@ impl<S: Storage> Client<S> {
         if whole {
             self.output.current = None;
             self.output.awaited = false;
+            self.count_packet(&current);
             self.written(current.job);
+        }
+    }
+
+    /// Counts a packet that has been written, while its bytes are still there.
+    fn count_packet(&mut self, current: &Current) {
+        if self.storage.counters().is_none() {
+            return;
+        }
+        let first = self.head_of(current.job).get(usize::from(current.start));
+        let first = first.copied().unwrap_or_default();
+        let message = if let Job::Publish(index) = current.job {
+            let slot = self.storage.slot(index);
+            (slot.qos > QoS::AtMostOnce).then_some(slot.token)
+        } else {
+            None
+        };
+        let now = self.now;
+        self.count(|counters| counters.write_packet(now, first, message));
+    }
+
+    /// The bytes among which the head of a packet is.
+    fn head_of(&self, job: Job) -> &[u8] {
+        match job {
+            Job::Disconnect
+            | Job::Ping
+            | Job::Owed
+            | Job::PubAck(_)
+            | Job::PubRec(_)
+            | Job::PubComp(_)
+            | Job::PubRel(_) => &self.output.scratch,
+            Job::Control => self.storage.bytes(CONTROL),
+            Job::Request(index) | Job::Publish(index) => self.storage.bytes(index),
+            Job::Answer(row) => self.storage.bytes(self.storage.arrival(row).answer_slot),
         }
     }
 

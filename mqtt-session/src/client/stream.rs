@@ -110,6 +110,7 @@ impl<S: Storage> Client<S> {
     pub(super) fn continue_stream<'b>(&mut self, mut stream: Stream, rest: &'b [u8]) -> Piece<'b> {
         if stream.left == 0 {
             self.stream = None;
+            self.count(|counters| counters.take_packet((PacketType::Publish as u8) << 4));
             return match stream.end {
                 AtEnd::Deliver(arrival) => Piece::Event(0, Event::MessageEnd(Ok(self.arrived(arrival)))),
                 AtEnd::PassOver(answer) => {

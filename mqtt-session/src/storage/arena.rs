@@ -5,30 +5,44 @@ use core::fmt;
 use mqtt_proto::PacketId;
 
 use super::{
-    ArrivalSlot, Slot,
+    ArrivalSlot, Count, Slot,
     sealed::{CONTROL, Store},
     slot::Span,
 };
-use crate::Refused;
+use crate::{Refused, client::Counters};
 
 /// Memory inside the value: `SLOTS` operations, as many arriving messages, and `BYTES` bytes for their packets.
 ///
 /// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE.
 #[derive(Clone)]
-pub struct Fixed<const SLOTS: usize, const BYTES: usize>(
+pub struct Fixed<const SLOTS: usize, const BYTES: usize, C = ()>(
     Arena<[Slot; SLOTS], [ArrivalSlot; SLOTS], [u8; BYTES]>,
+    C,
 );
 
 impl<const SLOTS: usize, const BYTES: usize> Fixed<SLOTS, BYTES> {
     /// Empty memory.
     pub const fn new() -> Self {
-        const { assert!(SLOTS > 0 && SLOTS < u16::MAX as usize && BYTES < u32::MAX as usize) };
-        Self(Arena::new(
+        Self(Self::EMPTY, ())
+    }
+}
+
+impl<const SLOTS: usize, const BYTES: usize> Fixed<SLOTS, BYTES, Counters> {
+    /// Empty memory that counts: see [`Client::counters`](crate::Client::counters).
+    pub const fn counting() -> Self {
+        Self(Self::EMPTY, Counters::ZERO)
+    }
+}
+
+impl<const SLOTS: usize, const BYTES: usize, C> Fixed<SLOTS, BYTES, C> {
+    const EMPTY: Arena<[Slot; SLOTS], [ArrivalSlot; SLOTS], [u8; BYTES]> = {
+        assert!(SLOTS > 0 && SLOTS < u16::MAX as usize && BYTES < u32::MAX as usize);
+        Arena::new(
             [const { Slot::EMPTY }; SLOTS],
             [const { ArrivalSlot::EMPTY }; SLOTS],
             [0; BYTES],
-        ))
-    }
+        )
+    };
 }
 
 impl<const SLOTS: usize, const BYTES: usize> Default for Fixed<SLOTS, BYTES> {
@@ -40,18 +54,31 @@ impl<const SLOTS: usize, const BYTES: usize> Default for Fixed<SLOTS, BYTES> {
 /// The caller's memory, static or not: what is lent decides how much fits.
 ///
 /// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE.
-pub struct Borrowed<'a>(Arena<&'a mut [Slot], &'a mut [ArrivalSlot], &'a mut [u8]>);
+pub struct Borrowed<'a, C = ()>(Arena<&'a mut [Slot], &'a mut [ArrivalSlot], &'a mut [u8]>, C);
 
 impl<'a> Borrowed<'a> {
     /// Uses this memory; what was in it is gone. More than 65,534 slots of a kind, or 4 GiB of bytes, are not used.
     pub fn new(slots: &'a mut [Slot], arrivals: &'a mut [ArrivalSlot], bytes: &'a mut [u8]) -> Self {
+        Self::with(slots, arrivals, bytes, ())
+    }
+}
+
+impl<'a> Borrowed<'a, Counters> {
+    /// The same, and counts: see [`Client::counters`](crate::Client::counters).
+    pub fn counting(slots: &'a mut [Slot], arrivals: &'a mut [ArrivalSlot], bytes: &'a mut [u8]) -> Self {
+        Self::with(slots, arrivals, bytes, Counters::ZERO)
+    }
+}
+
+impl<'a, C> Borrowed<'a, C> {
+    fn with(slots: &'a mut [Slot], arrivals: &'a mut [ArrivalSlot], bytes: &'a mut [u8], count: C) -> Self {
         const LIMIT: usize = u16::MAX as usize - 1;
         let slots = slots.split_at_mut(slots.len().min(LIMIT)).0;
         let arrivals = arrivals.split_at_mut(arrivals.len().min(LIMIT)).0;
         let bytes = bytes.split_at_mut(bytes.len().min(u32::MAX as usize)).0;
         slots.fill(Slot::EMPTY);
         arrivals.fill(ArrivalSlot::EMPTY);
-        Self(Arena::new(slots, arrivals, bytes))
+        Self(Arena::new(slots, arrivals, bytes), count)
     }
 }
 
@@ -250,6 +277,12 @@ macro_rules! store {
             fn shared(&self, _: u16) -> &[u8] {
                 &[]
             }
+            fn counters(&self) -> Option<&Counters> {
+                self.1.counters()
+            }
+            fn counters_mut(&mut self) -> Option<&mut Counters> {
+                self.1.counters_mut()
+            }
         }
 
         impl<$($generics)*> fmt::Debug for $type {
@@ -265,5 +298,5 @@ macro_rules! store {
     };
 }
 
-store! { [const SLOTS: usize, const BYTES: usize] Fixed<SLOTS, BYTES> }
-store! { [] Borrowed<'_> }
+store! { [const SLOTS: usize, const BYTES: usize, C: Count] Fixed<SLOTS, BYTES, C> }
+store! { [C: Count] Borrowed<'_, C> }

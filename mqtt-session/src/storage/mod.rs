@@ -6,6 +6,8 @@
 //! | [`Fixed`] | arrays inside the value | devices, tests |
 //! | [`Borrowed`] | the caller's memory, sizes chosen at run time | devices |
 //!
+//! What a client does is counted if its storage counts: `Heap` does, [`Fixed::counting`] and [`Borrowed::counting`] do.
+//!
 //! A *slot* is one operation (a publish, a subscribe, an unsubscribe), an *arrival slot* one message of QoS 1 or 2 that
 //! came in and is not finished. Arrival slots are a number of their own, so that what is published here can never keep
 //! an acknowledgement from being read.
@@ -28,13 +30,42 @@ pub trait Storage: sealed::Store {}
 
 impl<T: sealed::Store> Storage for T {}
 
+/// Whether a [`Fixed`] or [`Borrowed`] counts: [`Counters`](crate::client::Counters) do, `()` does not.
+pub trait Count: sealed::Count {}
+
+impl<T: sealed::Count> Count for T {}
+
 pub(crate) mod sealed {
     use core::fmt;
 
     use mqtt_proto::PacketId;
 
     use super::{ArrivalSlot, Slot};
-    use crate::Refused;
+    use crate::{Refused, client::Counters};
+
+    /// Counters, or none.
+    pub trait Count: fmt::Debug {
+        fn counters(&self) -> Option<&Counters>;
+        fn counters_mut(&mut self) -> Option<&mut Counters>;
+    }
+
+    impl Count for () {
+        fn counters(&self) -> Option<&Counters> {
+            None
+        }
+        fn counters_mut(&mut self) -> Option<&mut Counters> {
+            None
+        }
+    }
+
+    impl Count for Counters {
+        fn counters(&self) -> Option<&Counters> {
+            Some(self)
+        }
+        fn counters_mut(&mut self) -> Option<&mut Counters> {
+            Some(self)
+        }
+    }
 
     /// The index of the block for CONNECT, AUTH and DISCONNECT, which has no slot; slots follow it.
     pub(crate) const CONTROL: u16 = 0;
@@ -88,5 +119,8 @@ pub(crate) mod sealed {
         fn share(&mut self, index: u16, payload: bytes::Bytes);
         /// The payload that the slot shares.
         fn shared(&self, index: u16) -> &[u8];
+
+        fn counters(&self) -> Option<&Counters>;
+        fn counters_mut(&mut self) -> Option<&mut Counters>;
     }
 }

@@ -9,6 +9,7 @@
 mod answers;
 mod api;
 mod beginning;
+mod counters;
 mod ending;
 mod exchange;
 mod link;

@@ -11,7 +11,7 @@ use super::{
     ArrivalSlot, Slot,
     sealed::{CONTROL, Store},
 };
-use crate::Refused;
+use crate::{Refused, client::Counters};
 use index::IdIndex;
 
 /// How far a [`Heap`] may grow.
@@ -51,6 +51,7 @@ pub struct Heap {
     ids: IdIndex,
     arrival_ids: IdIndex,
     used: usize,
+    counters: Counters,
 }
 
 /// The bytes of one packet.
@@ -91,6 +92,7 @@ impl Heap {
             ids: IdIndex::new(),
             arrival_ids: IdIndex::new(),
             used: 0,
+            counters: Counters::ZERO,
         }
     }
 
@@ -271,6 +273,14 @@ impl Store for Heap {
     #[cfg(not(feature = "bytes"))]
     fn shared(&self, _: u16) -> &[u8] {
         &[]
+    }
+
+    fn counters(&self) -> Option<&Counters> {
+        Some(&self.counters)
+    }
+
+    fn counters_mut(&mut self) -> Option<&mut Counters> {
+        Some(&mut self.counters)
     }
 }
 
