@@ -12,7 +12,11 @@ extern crate alloc;
 extern crate std;
 
 pub mod client;
+#[cfg(feature = "alloc")]
+pub mod dispatch;
 pub mod flow;
+#[cfg(feature = "alloc")]
+mod level_tree;
 mod payload;
 mod receive_buffer;
 pub mod reconnect;

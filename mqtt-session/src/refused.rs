@@ -127,27 +127,27 @@ impl From<TopicError> for Refused {
 /// A command was refused, and here is what it was given.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct NotTaken<T> {
+pub struct NotTaken<T, E = Refused> {
     /// What was given.
     pub given: T,
     /// Why it was not taken.
-    pub why: Refused,
+    pub why: E,
 }
 
-impl<T> NotTaken<T> {
+impl<T, E> NotTaken<T, E> {
     /// This was not taken, for this reason.
-    pub const fn new(given: T, why: Refused) -> Self {
+    pub const fn new(given: T, why: E) -> Self {
         Self { given, why }
     }
 }
 
-impl<T> fmt::Display for NotTaken<T> {
+impl<T, E: fmt::Display> fmt::Display for NotTaken<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.why.fmt(f)
     }
 }
 
-impl<T: fmt::Debug> core::error::Error for NotTaken<T> {
+impl<T: fmt::Debug, E: core::error::Error + 'static> core::error::Error for NotTaken<T, E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(&self.why)
     }

@@ -31,6 +31,8 @@ mod share;
 pub use error::{TopicError, TopicErrorKind};
 pub use filter::TopicFilter;
 pub use name::TopicName;
+#[cfg(feature = "alloc")]
+pub use pattern::OwnedPattern;
 pub use pattern::{Captures, Pattern, PatternError, PatternErrorKind, PatternFilter};
 pub use share::Share;
 

@@ -1,5 +1,11 @@
 //! Filters whose wildcards have names.
 
+#[cfg(feature = "alloc")]
+mod owned;
+
+#[cfg(feature = "alloc")]
+pub use owned::OwnedPattern;
+
 use core::fmt;
 
 use super::{MAX_TOPIC_LEN, Share, TopicError, TopicErrorKind, TopicFilter, TopicName};
@@ -44,6 +50,15 @@ impl<'p> Level<'p> {
                 Some(name) => Self::Rest(name),
                 None => Self::Text(level),
             },
+        }
+    }
+
+    /// What stands in a topic filter for it.
+    const fn filter(self) -> &'p str {
+        match self {
+            Self::Text(text) => text,
+            Self::One(_) => "+",
+            Self::Rest(_) => "#",
         }
     }
 
@@ -136,6 +151,19 @@ impl<'p> Pattern<'p> {
     #[must_use]
     pub const fn filter(self) -> PatternFilter<'p> {
         PatternFilter(self)
+    }
+
+    /// The group of the shared subscription, if it begins with `$share/group/`.
+    #[must_use]
+    pub fn group(self) -> Option<&'p str> {
+        let before = self.whole.strip_suffix(self.path)?;
+        before.strip_prefix("$share/")?.strip_suffix('/')
+    }
+
+    /// The levels of the [`filter`](Self::filter), wildcards among them and without names; of a shared subscription those
+    /// that stand behind the group.
+    pub fn levels(self) -> impl Iterator<Item = &'p str> {
+        levels(self.path).map(Level::filter)
     }
 
     /// The names, in order.
@@ -280,11 +308,7 @@ impl PatternFilter<'_> {
             if i > 0 {
                 write("/");
             }
-            write(match level {
-                Level::Text(text) => text,
-                Level::One(_) => "+",
-                Level::Rest(_) => "#",
-            });
+            write(level.filter());
         }
     }
 }

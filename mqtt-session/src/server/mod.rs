@@ -47,7 +47,6 @@ mod request;
 mod retained;
 mod route;
 mod session;
-mod small_map;
 
 use alloc::{collections::VecDeque, vec::Vec};
 

@@ -2,11 +2,11 @@
 
 use alloc::{boxed::Box, collections::BTreeMap, string::ToString};
 
-use super::{
-    message::Message,
-    route::tree::{LevelTree, Search, Vacant},
+use super::message::Message;
+use crate::{
+    Instant,
+    level_tree::{LevelTree, Search, Vacant},
 };
-use crate::Instant;
 
 /// When a message was stored, among all others: what is stored after a subscription reaches it as an ordinary message.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ impl Retained {
         if message.expires_at() != Instant::MAX {
             self.expiring.insert((message.expires_at(), serial), topic.into());
         }
-        let Some(slot) = self.tree.entry(topic) else {
+        let Some(slot) = self.tree.entry(topic.split('/')) else {
             return false;
         };
         slot.0 = Some(Kept { message, serial });
@@ -89,10 +89,12 @@ impl Retained {
 
     /// Forgets the message of this topic, if there is one (`5/MQTT-3.3.1-6`, `3.1.1/MQTT-3.3.1-10`).
     pub(crate) fn remove(&mut self, topic: &str) {
-        if self.tree.get(topic).is_none_or(Vacant::is_vacant) {
+        if self.tree.get(topic.split('/')).is_none_or(Vacant::is_vacant) {
             return;
         }
-        if let Some(Kept { message, serial }) = self.tree.change(topic, |slot| slot.0.take()).flatten() {
+        if let Some(Kept { message, serial }) =
+            self.tree.change(topic.split('/'), |slot| slot.0.take()).flatten()
+        {
             self.count = self.count.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(message.size());
             self.expiring.remove(&(message.expires_at(), serial));

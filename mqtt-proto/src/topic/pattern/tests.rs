@@ -87,6 +87,10 @@ proptest! {
         let plain = filter.share().map_or(filter, Share::filter);
         let topic = TopicName::new(&topic).unwrap();
         let captures = pattern.captures(topic);
+        prop_assert_eq!(pattern.group(), filter.share().map(Share::group));
+        prop_assert_eq!(pattern.levels().collect::<Vec<_>>(), plain.levels().collect::<Vec<_>>());
+        #[cfg(feature = "alloc")]
+        prop_assert_eq!(OwnedPattern::from(pattern).view(), pattern);
         prop_assert_eq!(captures.is_some(), plain.matches(topic, Version::V31));
         if let Some(captures) = captures {
             let names: Vec<&str> = captures.clone().map(|(name, _)| name).collect();

@@ -6,11 +6,8 @@ use super::Broker;
 use crate::{
     Instant,
     flow::{Answer, OnAnswer, Outgoing},
-    server::{
-        ConnId, DropCause, Reply,
-        route::{SubscriptionIds, tree::Search},
-        session::Waiting,
-    },
+    level_tree::Search,
+    server::{ConnId, DropCause, Reply, route::SubscriptionIds, session::Waiting},
 };
 
 /// Topics that are looked at for retained messages before others have their turn.

@@ -1,23 +1,21 @@
 //! Who gets a message: subscriptions in a tree of filters.
 //!
-//! - [`tree`]: the tree itself; retained messages stand in one too, the other way round.
+//! - the [`LevelTree`] of filters, which clients dispatch by too; retained messages stand in one the other way round.
 //! - [`share`]: groups of a shared subscription, of which one member gets a message.
 //!
 //! [`Routes::route`] finds the subscriptions that match a name and merges those of one session into one delivery: its
 //! QoS is the highest granted (`5/MQTT-3.3.4-2`), and it lists the identifiers of all (`5/MQTT-3.3.4-4`).
 
 mod share;
-pub(crate) mod tree;
 
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 use core::num::NonZeroU32;
 
 use mqtt_proto::{QoS, packet::SubscriptionOptions};
 
-use super::small_map::SmallMap;
+use crate::level_tree::{LevelTree, Reached, Vacant, small_map::SmallMap};
 use share::Group;
 pub(crate) use share::Room;
-use tree::{LevelTree, Reached, Vacant};
 
 /// The place of a session in the broker.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +108,8 @@ impl SubscriptionIds {
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
     tree: LevelTree<Subscribers>,
-    reached: Vec<Reached>,
+    /// Where a message has found groups, kept between messages for its memory.
+    grouped: Vec<Reached>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -130,7 +129,7 @@ impl Routes {
     pub(crate) fn new() -> Self {
         Self {
             tree: LevelTree::new(),
-            reached: Vec::new(),
+            grouped: Vec::new(),
         }
     }
 
@@ -143,7 +142,7 @@ impl Routes {
         group: Option<&str>,
         how: Subscribed,
     ) -> bool {
-        let Some(subscribers) = self.tree.entry(filter) else {
+        let Some(subscribers) = self.tree.entry(filter.split('/')) else {
             return false;
         };
         match group {
@@ -182,7 +181,7 @@ impl Routes {
             }
             left
         };
-        self.tree.change(filter, leave).unwrap_or(false)
+        self.tree.change(filter.split('/'), leave).unwrap_or(false)
     }
 
     /// Appends a delivery for each session that is subscribed to this name, and one for each group. `from` is the
@@ -195,13 +194,15 @@ impl Routes {
         deliveries: &mut Vec<Match>,
     ) {
         let start = deliveries.len();
-        self.reached.clear();
-        self.tree.matching_filters(name, &mut self.reached);
+        self.grouped.clear();
         let mut sources = 0_usize;
-        for &Reached { node, dollar } in &self.reached {
-            let Some(subscribers) = self.tree.value_of(node) else {
+        for reached @ Reached { node, dollar } in self.tree.matching_filters(name) {
+            let Some(subscribers) = self.tree.value_at(node) else {
                 continue;
             };
+            if subscribers.groups.is_some() {
+                self.grouped.push(reached);
+            }
             sources += usize::from(!subscribers.direct.is_empty());
             // 5/MQTT-4.7.2-1, 3.1.1/MQTT-4.7.2-1
             let wanted = |how: &Subscribed, session: SessionKey| {
@@ -222,7 +223,7 @@ impl Routes {
         if sources > 1 {
             merge(deliveries, start);
         }
-        for &Reached { node, dollar } in &self.reached {
+        for &Reached { node, dollar } in &self.grouped {
             let Some(groups) = self.tree.value_of(node).and_then(|s| s.groups.as_mut()) else {
                 continue;
             };
@@ -240,7 +241,7 @@ impl Routes {
         room: impl Fn(SessionKey) -> Room,
     ) -> Option<Match> {
         self.tree
-            .change(filter, |s| {
+            .change(filter.split('/'), |s| {
                 s.groups.as_mut()?.get_mut(group)?.choose(false, &room)
             })
             .flatten()

@@ -3,7 +3,7 @@
 use alloc::{format, sync::Arc};
 
 use super::{GroupFilter, Match, SessionKey, Subscribed, SubscriptionIds};
-use crate::server::small_map::SmallMap;
+use crate::level_tree::small_map::SmallMap;
 
 /// How fit a member is to take a message, the fittest last.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

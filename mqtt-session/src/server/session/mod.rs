@@ -12,8 +12,8 @@ use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
 
-use super::{ConnId, deadlines::Armed, message::Message, retained::Serial, small_map::SmallMap};
-use crate::{Instant, flow::Incoming};
+use super::{ConnId, deadlines::Armed, message::Message, retained::Serial};
+use crate::{Instant, flow::Incoming, level_tree::small_map::SmallMap};
 pub(crate) use in_flight::InFlight;
 pub(crate) use queue::{Queue, Queued, Waiting};
 

@@ -38,6 +38,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
+    #[cfg(feature = "server")]
     pub(crate) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -99,6 +100,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
+    #[cfg(feature = "server")]
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         match self {
             Self::Empty => {}
@@ -126,6 +128,7 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     /// The entries from this key on.
+    #[cfg(feature = "server")]
     pub(crate) fn iter_from<Q: Ord + ?Sized>(&self, key: &Q) -> Iter<'_, K, V>
     where
         K: Borrow<Q>,
@@ -144,6 +147,21 @@ impl<K: Ord, V> SmallMap<K, V> {
 pub(crate) enum Iter<'a, K, V> {
     One(Option<(&'a K, &'a V)>),
     Many(btree_map::Range<'a, K, V>),
+}
+
+impl<K, V> Default for Iter<'_, K, V> {
+    fn default() -> Self {
+        Self::One(None)
+    }
+}
+
+impl<K, V> Clone for Iter<'_, K, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::One(entry) => Self::One(*entry),
+            Self::Many(range) => Self::Many(range.clone()),
+        }
+    }
 }
 
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
