@@ -75,7 +75,7 @@
 //! # assert_eq!(dispatcher.get(registration), Some(&"handler"));
 //! # net.settle();
 //! # net.take_events(c).iter().for_each(|event| { registry.handle_owned_event(event); });
-//! # assert_eq!(registry.iter().next().map(|held| (held.subscription.filter.as_str(), held.identifier)), Some(("site/+", identifier)));
+//! # assert_eq!(registry.held().next().map(|held| (held.subscription.filter.as_str(), held.identifier)), Some(("site/+", identifier)));
 //! # let _ = token;
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
