@@ -20,7 +20,7 @@ use crate::{Link, Timer, operation::Operations};
 /// Writes in a row, before the link is read again.
 const WRITES: usize = 16;
 /// Reads in a row without an event, before other tasks get their turn.
-const TURNS: usize = 32;
+pub(crate) const TURNS: usize = 32;
 /// A caller that takes longer than this over an event has its answers written before it gets the next one.
 const LINGER: Duration = Duration::from_millis(1);
 
@@ -37,7 +37,7 @@ pub struct Client<L, T, S: Storage = Heap> {
     link: Option<L>,
     /// The link may hold back what was written.
     unflushed: bool,
-    pub(crate) timer: T,
+    timer: T,
     /// When output was last written.
     written: Instant,
     pub(crate) operations: Operations,
@@ -75,9 +75,13 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// [`Machine::connect`] refuses. The transport is dropped then.
     pub fn attach(&mut self, transport: impl Into<L>, options: &ConnectOptions<'_>) -> Result<(), Refused> {
         self.driver.attach(options)?;
-        self.link = Some(transport.into());
-        self.unflushed = false;
+        self.set_link(transport.into());
         Ok(())
+    }
+
+    pub(crate) fn set_link(&mut self, link: L) {
+        self.link = Some(link);
+        self.unflushed = false;
     }
 
     /// Takes the transport away without a word, as if it had been lost; [`Event::Closed`] follows.

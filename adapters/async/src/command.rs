@@ -3,6 +3,8 @@
 //! A command travels as the bytes of its packet in 5.0, which can say everything that the others can: so topics,
 //! filters and properties need no owned forms, and what no packet can say is refused before it is sent.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use futures_channel::oneshot;
 use mqtt_proto::{
@@ -27,6 +29,9 @@ pub(crate) enum Command {
     Ping(oneshot::Sender<End>),
     Acknowledge(AckToken, ReasonCode),
     Disconnect,
+    Shutdown(Duration),
+    Abort,
+    Start,
 }
 
 /// The packet id is given by the machine; until then any stands for it.
@@ -103,6 +108,9 @@ impl Command {
                 }
             }
             // Without a connection, what was asked for is so already.
+            Self::Abort => client.abort(),
+            Self::Start => client.start(),
+            Self::Shutdown(within) => drop(client.shutdown(within)),
             Self::Disconnect => drop(client.disconnect(&Disconnect::new(ReasonCode::NORMAL_DISCONNECTION))),
         }
     }

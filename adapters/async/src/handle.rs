@@ -4,6 +4,7 @@ use core::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_channel::{Sender, TrySendError};
@@ -115,20 +116,47 @@ impl Handle {
     /// # Errors
     /// [`HandleError::Stopped`].
     pub async fn acknowledge(&self, ack: AckToken, code: ReasonCode) -> Result<(), HandleError> {
-        self.commands
-            .send(Command::Acknowledge(ack, code))
-            .await
-            .map_err(|_| HandleError::Stopped)
+        self.tell(Command::Acknowledge(ack, code)).await
     }
 
     /// Ends the connection in order, without waiting for what is under way: wait for its operations before. The
-    /// events end with [`OwnedEvent::Closed`].
+    /// events end with [`OwnedEvent::Closed`]; a client that reconnects stops.
     ///
     /// # Errors
     /// [`HandleError::Stopped`].
     pub async fn disconnect(&self) -> Result<(), HandleError> {
+        self.tell(Command::Disconnect).await
+    }
+
+    /// Ends the connection in order when no operation is under way any more, at the latest after so long. A client that
+    /// reconnects goes on with that meanwhile; then it stops.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn shutdown(&self, within: Duration) -> Result<(), HandleError> {
+        self.tell(Command::Shutdown(within)).await
+    }
+
+    /// Gives the connection up without a word to the server, which will publish the will. A client that reconnects stops.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn abort(&self) -> Result<(), HandleError> {
+        self.tell(Command::Abort).await
+    }
+
+    /// If the client waits for the time of the next attempt to connect, it begins now, as when the network is known to be
+    /// back.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn start(&self) -> Result<(), HandleError> {
+        self.tell(Command::Start).await
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), HandleError> {
         self.commands
-            .send(Command::Disconnect)
+            .send(command)
             .await
             .map_err(|_| HandleError::Stopped)
     }
@@ -164,19 +192,19 @@ impl core::error::Error for HandleError {}
 /// While nobody takes events and their channel is full, the client reads no more from its transport; it writes and
 /// takes commands as before. If this is dropped, events are thrown away.
 #[derive(Debug)]
-pub struct Events(pub(crate) mpsc::Receiver<OwnedEvent>);
+pub struct Events<E = OwnedEvent>(pub(crate) mpsc::Receiver<E>);
 
-impl Events {
+impl<E> Events<E> {
     /// The next event; `None` when the task has ended. May be dropped at any time, and nothing is lost.
-    pub async fn next(&mut self) -> Option<OwnedEvent> {
+    pub async fn next(&mut self) -> Option<E> {
         core::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
-impl Stream for Events {
-    type Item = OwnedEvent;
+impl<E> Stream for Events<E> {
+    type Item = E;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OwnedEvent>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<E>> {
         Poll::Ready(ready!(Pin::new(&mut self.0).poll_next(cx)))
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `link` | what a runtime has to offer |
 //! | `client` | the inline form: `client.next().await` drives everything |
+//! | `reconnecting` | the same, connecting again by itself |
 //! | `task`, `handle`, `command`, `operation` | the spawned form |
 //! | `server` | one future for a broker and all its connections |
 //! | `ready` | which of them were woken |
@@ -19,6 +20,7 @@ mod link;
 mod operation;
 #[cfg(feature = "server")]
 mod ready;
+mod reconnecting;
 #[cfg(feature = "server")]
 mod server;
 mod task;
@@ -28,7 +30,9 @@ pub use handle::{Events, Handle, HandleError};
 #[cfg(feature = "server")]
 pub use link::Accept;
 pub use link::{Link, Timer};
+pub use mqtt_std::{Attempt, ConnectError, News, Options, Stop, Stopped, Waiting, Will};
 pub use operation::{Operation, OperationError};
+pub use reconnecting::{Connector, Reconnecting};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerStop};
 pub use task::TaskConfig;

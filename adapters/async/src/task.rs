@@ -3,7 +3,7 @@
 use core::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use std::{collections::VecDeque, io};
@@ -12,8 +12,11 @@ use async_channel::Receiver;
 use futures_channel::mpsc;
 use futures_core::Stream;
 use mqtt_session::{client::OwnedEvent, storage::Storage};
+use mqtt_std::{News, driver::Driver};
 
-use crate::{Client, Events, Handle, Link, Timer, command::Command};
+use crate::{
+    Client, Connector, Events, Handle, Link, Reconnecting, Timer, command::Command, operation::Operations,
+};
 
 /// Commands and events in a row, before other tasks get their turn.
 const TURNS: usize = 64;
@@ -46,68 +49,137 @@ impl Default for TaskConfig {
     }
 }
 
+/// A client that a task drives.
+pub(crate) trait Driven {
+    type Storage: Storage;
+    /// What it tells.
+    type Told;
+    /// Why it tells no more.
+    type End;
+
+    fn parts(&mut self) -> (&mut Driver<Self::Storage>, &mut Operations);
+
+    /// The next thing to tell; `None` if it was told to whoever waits for an operation.
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Self::Told>, Self::End>>;
+}
+
+impl<L: Link, T: Timer, S: Storage> Driven for Client<L, T, S> {
+    type Storage = S;
+    type Told = OwnedEvent;
+    type End = io::Error;
+
+    fn parts(&mut self) -> (&mut Driver<S>, &mut Operations) {
+        (&mut self.driver, &mut self.operations)
+    }
+
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<OwnedEvent>>> {
+        let event = OwnedEvent::from(ready!(self.poll_next(cx))?);
+        Poll::Ready(Ok(self.operations.tell(event)))
+    }
+}
+
+impl<C: Connector<L>, L: Link, T: Timer, S: Storage> Driven for Reconnecting<C, L, T, S> {
+    type Storage = S;
+    type Told = News<OwnedEvent>;
+    type End = ();
+
+    fn parts(&mut self) -> (&mut Driver<S>, &mut Operations) {
+        self.client.parts()
+    }
+
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<News<OwnedEvent>>, ()>> {
+        let Some(news) = ready!(self.poll_next(cx)) else {
+            return Poll::Ready(Err(()));
+        };
+        Poll::Ready(Ok(match news.map(OwnedEvent::from) {
+            News::Event(event) => self.client.operations.tell(event).map(News::Event),
+            other => Some(other),
+        }))
+    }
+}
+
 impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     /// Takes the client apart into what commands it, what tells of it, and the future that drives it, which any runtime
     /// can run. The future ends when the connection has ended. It gives the client back with its session, and what
     /// [`next`](Self::next) said after [`OwnedEvent::Closed`]: attach another transport and do the same again; operations
     /// that the session keeps go on, and their ends are told.
     pub fn into_task(self, config: TaskConfig) -> (Handle, Events, impl Future<Output = (Self, io::Error)>) {
-        let (commands, received) = async_channel::bounded(config.commands.max(1));
-        // Each sender has a place of its own beside these, and there is one.
-        let (events, taken) = mpsc::channel(config.events.saturating_sub(1));
-        let mut task = Task {
-            client: self,
-            commands: Box::pin(received),
-            events: Some(events),
-            waiting: VecDeque::new(),
-            drain: config.drain,
-            draining: false,
-            ended: None,
-        };
-        let driven = async move {
-            let error = poll_fn(|cx| task.poll(cx)).await;
-            task.client.set_reading(true);
-            (task.client, error)
-        };
-        (Handle { commands }, Events(taken), driven)
+        spawnable(self, config)
     }
 }
 
-struct Task<L, T, S: Storage> {
-    client: Client<L, T, S>,
+impl<C: Connector<L>, L: Link, T: Timer, S: Storage> Reconnecting<C, L, T, S> {
+    /// Takes the client apart into what commands it, what tells of it, and the future that drives it, which any runtime
+    /// can run. The future ends when the client has stopped, as [`News::Stopped`] tells, and gives it back.
+    ///
+    /// Publishes are taken also without a connection, as far as the session's memory goes; requests are refused then.
+    /// When the last handle is dropped, the client ends when nothing is under way, over as many connections as that
+    /// takes, at the latest after [`TaskConfig::drain`].
+    pub fn into_task(
+        self,
+        config: TaskConfig,
+    ) -> (Handle, Events<News<OwnedEvent>>, impl Future<Output = Self>) {
+        let (handle, events, driven) = spawnable(self, config);
+        (handle, events, async move { driven.await.0 })
+    }
+}
+
+fn spawnable<D: Driven>(
+    client: D,
+    config: TaskConfig,
+) -> (Handle, Events<D::Told>, impl Future<Output = (D, D::End)>) {
+    let (commands, received) = async_channel::bounded(config.commands.max(1));
+    // Each sender has a place of its own beside these, and there is one.
+    let (events, taken) = mpsc::channel(config.events.saturating_sub(1));
+    let mut task = Task {
+        client,
+        commands: Box::pin(received),
+        events: Some(events),
+        waiting: VecDeque::new(),
+        drain: config.drain,
+        draining: false,
+        ended: None,
+    };
+    let driven = async move {
+        let end = poll_fn(|cx| task.poll(cx)).await;
+        task.client.parts().0.set_reading(true);
+        (task.client, end)
+    };
+    (Handle { commands }, Events(taken), driven)
+}
+
+struct Task<D: Driven> {
+    client: D,
     commands: Pin<Box<Receiver<Command>>>,
     /// `None`: nobody wants them.
-    events: Option<mpsc::Sender<OwnedEvent>>,
+    events: Option<mpsc::Sender<D::Told>>,
     /// Events for which there was no room. Nothing is read then, so these are few: the end of the connection, and ends
     /// of operations that were begun before there was a task.
-    waiting: VecDeque<OwnedEvent>,
+    waiting: VecDeque<D::Told>,
     drain: Duration,
     /// The last handle was dropped.
     draining: bool,
-    /// There is no connection any more.
-    ended: Option<io::Error>,
+    /// Nothing more will be told.
+    ended: Option<D::End>,
 }
 
-impl<L: Link, T: Timer, S: Storage> Task<L, T, S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+impl<D: Driven> Task<D> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<D::End> {
         let more = self.ended.is_none() && self.take_commands(cx);
         for _ in 0..TURNS {
             let room = self.deliver(cx);
-            if let Some(error) = self.ended.take_if(|_| room || self.draining) {
-                return Poll::Ready(error);
+            if let Some(end) = self.ended.take_if(|_| room || self.draining) {
+                return Poll::Ready(end);
             }
             if self.ended.is_some() {
                 return Poll::Pending;
             }
-            self.client.set_reading(room);
-            match self.client.poll_next(cx) {
-                Poll::Ready(Ok(event)) => {
-                    let event = OwnedEvent::from(event);
-                    self.waiting.extend(self.client.operations.tell(event));
-                }
-                Poll::Ready(Err(error)) => {
+            self.client.parts().0.set_reading(room);
+            match self.client.poll_told(cx) {
+                Poll::Ready(Ok(told)) => self.waiting.extend(told),
+                Poll::Ready(Err(end)) => {
                     self.commands.close();
-                    self.ended = Some(error);
+                    self.ended = Some(end);
                 }
                 Poll::Pending => {
                     if more {
@@ -126,16 +198,14 @@ impl<L: Link, T: Timer, S: Storage> Task<L, T, S> {
         for _ in 0..TURNS {
             match self.commands.as_mut().poll_next(cx) {
                 Poll::Ready(Some(command)) => {
-                    let Client {
-                        driver, operations, ..
-                    } = &mut self.client;
+                    let (driver, operations) = self.client.parts();
                     command.apply(driver, operations);
                 }
                 Poll::Ready(None) => {
                     if !self.draining {
                         self.draining = true;
                         // Without a connection there is nothing to drain, and the task ends by itself.
-                        let _ = self.client.shutdown(self.drain);
+                        let _ = self.client.parts().0.shutdown(self.drain);
                     }
                     return false;
                 }

@@ -38,11 +38,17 @@ use std::{
 use async_net::{AsyncToSocketAddrs, TcpStream};
 use futures_io::{AsyncRead, AsyncWrite};
 use mqtt_async::Link;
-pub use mqtt_async::{Events, Handle, HandleError, Operation, OperationError, TaskConfig};
+pub use mqtt_async::{
+    Attempt, ConnectError, Connector, Events, Handle, HandleError, News, Operation, OperationError, Options,
+    Stop, Stopped, TaskConfig, Waiting, Will,
+};
 use mqtt_session::storage::Heap;
 
 /// The inline form: see [`mqtt_async::Client`].
 pub type Client<T = TcpStream, S = Heap> = mqtt_async::Client<Io<T>, Timer, S>;
+
+/// The inline form that connects by itself: see [`mqtt_async::Reconnecting`].
+pub type Reconnecting<C, T = TcpStream, S = Heap> = mqtt_async::Reconnecting<C, Io<T>, Timer, S>;
 
 /// A TCP connection that sends without delay, over `async-io`.
 ///
@@ -52,6 +58,28 @@ pub async fn connect_tcp(to: impl AsyncToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// What a [`tcp`] connector gives.
+pub type Opening = Pin<Box<dyn Future<Output = io::Result<(TcpStream, Options)>> + Send>>;
+
+/// A [`Connector`] to this server, `host:port`, over TCP; or to those that a Server Reference names, if the policy lets
+/// the client follow it.
+pub fn tcp(server: impl Into<String>) -> impl FnMut(Attempt, Options) -> Opening + Send {
+    let server = server.into();
+    move |attempt, options| {
+        let server = server.clone();
+        Box::pin(async move {
+            let mut last = io::ErrorKind::AddrNotAvailable.into();
+            for server in attempt.servers(&server) {
+                match connect_tcp(server).await {
+                    Ok(stream) => return Ok((stream, options)),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        })
+    }
 }
 
 /// Any byte stream of futures-io as a [`Link`].

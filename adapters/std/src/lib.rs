@@ -48,12 +48,18 @@ mod client;
 mod clock;
 pub mod driver;
 mod error;
+mod news;
+mod options;
+mod reconnecting;
 mod tcp;
 mod transport;
 
 pub use client::Client;
 pub use clock::Clock;
 pub use error::ConnectError;
+pub use news::{Attempt, News, Stop, Stopped, Waiting};
+pub use options::{Options, Will};
+pub use reconnecting::Reconnecting;
 pub use tcp::{Notifier, Tcp};
 pub use transport::{Interest, ReadTimeouts, Transport, Woken};
 

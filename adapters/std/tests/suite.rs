@@ -8,13 +8,14 @@
 )]
 
 use std::{
+    io,
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use adapter_suite::Driver;
-use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, storage::Heap};
-use mqtt_std::{Client, ConnectError, ReadTimeouts, Tcp, Transport};
+use adapter_suite::{Driver, Hook, Reconnects};
+use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, reconnect::Policy, storage::Heap};
+use mqtt_std::{Attempt, Client, ConnectError, News, Options, ReadTimeouts, Reconnecting, Tcp, Transport};
 
 /// A transport over TCP.
 trait OverTcp: Transport<Stream = TcpStream> {
@@ -39,6 +40,8 @@ impl OverTcp for ReadTimeouts<TcpStream> {
 
 struct Over<T: Transport>(Client<T>);
 
+adapter_suite::obeys!([T: OverTcp] Over<T>, 0);
+
 impl<T: OverTcp> Driver for Over<T> {
     fn new(config: Config) -> Self {
         Self(Client::with_transport(T::new(), config, Heap::new()))
@@ -53,8 +56,6 @@ impl<T: OverTcp> Driver for Over<T> {
             other => panic!("{other}"),
         })
     }
-
-    adapter_suite::obeys!(0);
 
     fn cut(&mut self) {
         self.0.detach();
@@ -71,4 +72,39 @@ mod over_tcp {
 
 mod over_read_timeouts {
     adapter_suite::behaviours!(super::Over<super::ReadTimeouts<super::TcpStream>>);
+}
+
+/// A client that connects by itself, over a transport that is TCP.
+struct Again<T: Transport>(Reconnecting<Connect<T>, T>);
+
+type Connect<T> = Box<dyn FnMut(&Attempt, &mut Options) -> io::Result<<T as Transport>::Stream> + Send>;
+
+adapter_suite::obeys!([T: OverTcp] Again<T>, 0);
+
+impl<T: OverTcp> Reconnects for Again<T> {
+    fn new(config: Config, policy: Policy, options: Options, mut hook: Hook) -> Self {
+        let connect: Connect<T> = Box::new(move |attempt, options| {
+            let stream = TcpStream::connect(hook(attempt, options))?;
+            stream.set_read_timeout(T::READ_TIMEOUT)?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        });
+        let client = Client::with_transport(T::new(), config, Heap::new());
+        Self(client.reconnecting(policy, options, connect).with_seed(7))
+    }
+
+    adapter_suite::reconnects!(0);
+
+    fn next_news(&mut self, timeout: Duration) -> Option<News<OwnedEvent>> {
+        let news = self.0.next_timeout(timeout).unwrap();
+        news.map(|news| news.map(OwnedEvent::from))
+    }
+}
+
+mod reconnecting_over_tcp {
+    adapter_suite::reconnecting!(super::Again<super::Tcp>);
+}
+
+mod reconnecting_over_read_timeouts {
+    adapter_suite::reconnecting!(super::Again<super::ReadTimeouts<super::TcpStream>>);
 }

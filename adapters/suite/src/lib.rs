@@ -13,14 +13,45 @@
 
 pub mod behaviour;
 mod broker;
+mod cutter;
 mod driver;
+pub mod reconnecting;
 mod subject;
 mod tap;
 
 pub use broker::Broker;
-pub use driver::Driver;
+pub use cutter::Cutter;
+pub use driver::{Driver, Hook, Obeys, Reconnects};
 pub use subject::{PATIENCE, Subject, kept, options, subscription, topic};
 pub use tap::{Cut, Direction, Tap, When};
+
+/// Makes a test of each behaviour of a client that connects by itself, for a face that [`Reconnects`].
+#[macro_export]
+macro_rules! reconnecting {
+    ($face:ty) => {
+        $crate::reconnecting! { $face:
+            connects_again_and_tells_why_and_when
+            subscriptions_come_back_when_the_server_has_lost_them
+            subscriptions_that_are_given_up_do_not_come_back
+            what_is_published_between_two_connections_is_sent_on_the_next
+            stops_after_as_many_attempts_as_the_policy_allows_and_begins_anew
+            a_fresh_password_is_used_at_the_next_attempt
+            a_server_reference_is_followed_where_the_policy_lets_it
+            options_that_cannot_be_sent_stop_it
+            shutting_down_goes_on_over_connections_until_nothing_is_under_way
+            whoever_waits_for_an_attempt_can_be_stopped_at_once
+            qos_1_and_2_go_in_order_and_once_over_links_that_are_cut_at_any_byte
+        }
+    };
+    ($face:ty: $($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::reconnecting::$name::<$face>();
+            }
+        )*
+    };
+}
 
 /// Makes a test of each behaviour for a [`Driver`].
 #[macro_export]

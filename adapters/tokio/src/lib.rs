@@ -22,13 +22,18 @@
 //! ```
 #![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
 
-mod io;
+mod link;
 
-use std::io::Result;
+use core::pin::Pin;
+use std::io;
 
-pub use io::{Io, Listener, Timer};
-pub use mqtt_async::{Events, Handle, HandleError, Operation, OperationError, ServerStop, TaskConfig};
+pub use link::{Io, Listener, Timer};
+pub use mqtt_async::{
+    Attempt, ConnectError, Connector, Events, Handle, HandleError, News, Operation, OperationError, Options,
+    ServerStop, Stop, Stopped, TaskConfig, Waiting, Will,
+};
 use mqtt_session::{
+    client::OwnedEvent,
     server::{ServerConfig, ServerEvent},
     storage::{Heap, Storage},
 };
@@ -41,6 +46,9 @@ use tokio::{
 /// The inline form: see [`mqtt_async::Client`].
 pub type Client<T = TcpStream, S = Heap> = mqtt_async::Client<Io<T>, Timer, S>;
 
+/// The inline form that connects by itself: see [`mqtt_async::Reconnecting`].
+pub type Reconnecting<C, T = TcpStream, S = Heap> = mqtt_async::Reconnecting<C, Io<T>, Timer, S>;
+
 /// The server: see [`mqtt_async::Server`]. Run it under [`tokio::task::unconstrained`], or with [`serve`].
 pub type Server<A = Listener> = mqtt_async::Server<A, Timer>;
 
@@ -48,14 +56,36 @@ pub type Server<A = Listener> = mqtt_async::Server<A, Timer>;
 ///
 /// # Errors
 /// There is none at any of the addresses.
-pub async fn connect_tcp(to: impl ToSocketAddrs) -> Result<TcpStream> {
+pub async fn connect_tcp(to: impl ToSocketAddrs) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
+/// What a [`tcp`] connector gives.
+pub type Opening = Pin<Box<dyn Future<Output = io::Result<(TcpStream, Options)>> + Send>>;
+
+/// A [`Connector`] to this server, `host:port`, over TCP; or to those that a Server Reference names, if the policy lets
+/// the client follow it.
+pub fn tcp(server: impl Into<String>) -> impl FnMut(Attempt, Options) -> Opening + Send {
+    let server = server.into();
+    move |attempt, options| {
+        let server = server.clone();
+        Box::pin(async move {
+            let mut last = io::ErrorKind::AddrNotAvailable.into();
+            for server in attempt.servers(&server) {
+                match connect_tcp(server).await {
+                    Ok(stream) => return Ok((stream, options)),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        })
+    }
+}
+
 /// A task that drives a client. It gives the client back with its session, and why it has no connection any more.
-pub type ClientTask<T, S> = JoinHandle<(Client<T, S>, std::io::Error)>;
+pub type ClientTask<T, S> = JoinHandle<(Client<T, S>, io::Error)>;
 
 /// Gives a client a task of its own. The task ends with the connection: see [`mqtt_async::Client::into_task`].
 ///
@@ -63,6 +93,27 @@ pub type ClientTask<T, S> = JoinHandle<(Client<T, S>, std::io::Error)>;
 /// Outside of a runtime.
 pub fn spawn<T, S>(client: Client<T, S>, config: TaskConfig) -> (Handle, Events, ClientTask<T, S>)
 where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Storage + Send + 'static,
+{
+    let (handle, events, task) = client.into_task(config);
+    (handle, events, tokio::spawn(task))
+}
+
+/// A task that drives a client that connects by itself. It gives the client back when that has stopped.
+pub type ReconnectingTask<C, T, S> = JoinHandle<Reconnecting<C, T, S>>;
+
+/// Gives a client that connects by itself a task of its own. The task ends when the client has stopped: see
+/// [`mqtt_async::Reconnecting::into_task`].
+///
+/// # Panics
+/// Outside of a runtime.
+pub fn spawn_reconnecting<C, T, S>(
+    client: Reconnecting<C, T, S>,
+    config: TaskConfig,
+) -> (Handle, Events<News<OwnedEvent>>, ReconnectingTask<C, T, S>)
+where
+    C: Connector<Io<T>, Opening: Send> + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Storage + Send + 'static,
 {

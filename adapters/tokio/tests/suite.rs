@@ -1,18 +1,23 @@
 //! The behaviours of all adapters, on tokio.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use core::net::SocketAddr;
-use core::time::Duration;
+use core::{net::SocketAddr, pin::Pin, time::Duration};
+use std::io;
 
-use adapter_suite::Driver;
-use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, storage::Heap};
-use mqtt_tokio::{Client, connect_tcp};
-use tokio::runtime::{Builder, Runtime};
+use adapter_suite::{Driver, Hook, Reconnects};
+use mqtt_session::{Config, ConnectOptions, Refused, client::OwnedEvent, reconnect::Policy, storage::Heap};
+use mqtt_tokio::{Attempt, Client, News, Options, Reconnecting, connect_tcp};
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+};
 
 struct Tokio {
     runtime: Runtime,
     client: Client,
 }
+
+adapter_suite::obeys!([] Tokio, client);
 
 impl Driver for Tokio {
     fn new(config: Config) -> Self {
@@ -27,8 +32,6 @@ impl Driver for Tokio {
         let stream = self.runtime.block_on(connect_tcp(to)).unwrap();
         self.client.attach(stream, options)
     }
-
-    adapter_suite::obeys!(client);
 
     fn cut(&mut self) {
         drop(self.client.detach());
@@ -47,3 +50,42 @@ impl Driver for Tokio {
 }
 
 adapter_suite::behaviours!(Tokio);
+
+/// A client that connects by itself.
+struct Again {
+    runtime: Runtime,
+    client: Reconnecting<Connect>,
+}
+
+type Opening = Pin<Box<dyn Future<Output = io::Result<(TcpStream, Options)>> + Send>>;
+type Connect = Box<dyn FnMut(Attempt, Options) -> Opening + Send>;
+
+adapter_suite::obeys!([] Again, client);
+
+impl Reconnects for Again {
+    fn new(config: Config, policy: Policy, options: Options, mut hook: Hook) -> Self {
+        let connect: Connect = Box::new(move |attempt, mut options| {
+            let to = hook(&attempt, &mut options);
+            Box::pin(async move { Ok((connect_tcp(to).await?, options)) })
+        });
+        let client = Client::new(config, Heap::new()).reconnecting(policy, options, connect);
+        Self {
+            runtime: Builder::new_current_thread().enable_all().build().unwrap(),
+            client: client.with_seed(7),
+        }
+    }
+
+    adapter_suite::reconnects!(client);
+
+    fn next_news(&mut self, timeout: Duration) -> Option<News<OwnedEvent>> {
+        let Self { runtime, client } = self;
+        runtime.block_on(async {
+            let news = tokio::time::timeout(timeout, client.next()).await;
+            news.ok()?.map(|news| news.map(OwnedEvent::from))
+        })
+    }
+}
+
+mod reconnecting {
+    adapter_suite::reconnecting!(super::Again);
+}

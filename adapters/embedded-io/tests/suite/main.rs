@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use adapter_suite::Driver;
+use adapter_suite::{Driver, Obeys};
 use mqtt_proto::{
     Properties, Property, QoS, ReasonCode, TopicFilter, TopicName, Version,
     packet::{Disconnect, Subscription, Will},
@@ -226,36 +226,7 @@ impl<R> Face<R> {
     }
 }
 
-impl<R: Runner> Driver for Face<R> {
-    fn new(config: Config) -> Self {
-        let (commands, to_obey) = channel();
-        let (replies, to_hear) = channel();
-        let (events, to_see) = channel();
-        let next = move |wait| match wait {
-            Wait::Yes => to_obey.recv().ok(),
-            Wait::No => match to_obey.try_recv() {
-                Err(TryRecvError::Disconnected) => Some(Command::Cut),
-                command => command.ok(),
-            },
-        };
-        let ends = Ends {
-            commands: Box::new(next),
-            replies,
-            events,
-        };
-        thread::spawn(move || live::<R>(config, ends));
-        Self {
-            commands,
-            replies: to_hear,
-            events: to_see,
-            runner: PhantomData,
-        }
-    }
-
-    fn connect(&mut self, to: SocketAddr, options: &ConnectOptions<'_>) -> Result<(), Refused> {
-        self.ask(Command::Connect(to, Options::new(options))).map(|_| ())
-    }
-
+impl<R: Runner> Obeys for Face<R> {
     fn publish(&mut self, message: &Publish<'_>, payload: &[u8]) -> Result<Token, Refused> {
         assert!(message.properties.is_empty(), "more than this test passes on");
         let topic = message.topic.as_str().into();
@@ -290,6 +261,37 @@ impl<R: Runner> Driver for Face<R> {
 
     fn disconnect(&mut self) -> Result<(), Refused> {
         self.ask(Command::Disconnect).map(|_| ())
+    }
+}
+
+impl<R: Runner> Driver for Face<R> {
+    fn new(config: Config) -> Self {
+        let (commands, to_obey) = channel();
+        let (replies, to_hear) = channel();
+        let (events, to_see) = channel();
+        let next = move |wait| match wait {
+            Wait::Yes => to_obey.recv().ok(),
+            Wait::No => match to_obey.try_recv() {
+                Err(TryRecvError::Disconnected) => Some(Command::Cut),
+                command => command.ok(),
+            },
+        };
+        let ends = Ends {
+            commands: Box::new(next),
+            replies,
+            events,
+        };
+        thread::spawn(move || live::<R>(config, ends));
+        Self {
+            commands,
+            replies: to_hear,
+            events: to_see,
+            runner: PhantomData,
+        }
+    }
+
+    fn connect(&mut self, to: SocketAddr, options: &ConnectOptions<'_>) -> Result<(), Refused> {
+        self.ask(Command::Connect(to, Options::new(options))).map(|_| ())
     }
 
     fn cut(&mut self) {

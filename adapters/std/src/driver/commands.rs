@@ -12,7 +12,7 @@ use mqtt_session::{
     AckToken, Client, NotTaken, Payload, Publish, Refused, Token, client::Ack, storage::Storage,
 };
 
-use super::Driver;
+use super::{Driver, supervision::Supervision};
 
 impl<S: Storage> Driver<S> {
     /// See [`Client::publish`].
@@ -24,6 +24,11 @@ impl<S: Storage> Driver<S> {
         message: &Publish<'_>,
         payload: impl Into<Payload<'p>>,
     ) -> Result<Token, NotTaken<Payload<'p>>> {
+        // Also between two connections that shutting down may take.
+        let draining = |supervision: &Box<Supervision>| supervision.drain_until.is_some();
+        if self.supervision.as_ref().is_some_and(draining) {
+            return Err(NotTaken::new(payload.into(), Refused::ShuttingDown));
+        }
         self.machine.publish(self.now, message, payload)
     }
 
@@ -36,7 +41,11 @@ impl<S: Storage> Driver<S> {
         filters: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, Refused> {
-        self.machine.subscribe(self.now, filters, properties)
+        let token = self.machine.subscribe(self.now, filters, properties)?;
+        if let Some(supervision) = &mut self.supervision {
+            supervision.subscribed(token, filters, properties);
+        }
+        Ok(token)
     }
 
     /// See [`Client::unsubscribe`].
@@ -48,7 +57,11 @@ impl<S: Storage> Driver<S> {
         filters: &[TopicFilter<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, Refused> {
-        self.machine.unsubscribe(self.now, filters, properties)
+        let token = self.machine.unsubscribe(self.now, filters, properties)?;
+        if let Some(supervision) = &mut self.supervision {
+            supervision.unsubscribed(token, filters);
+        }
+        Ok(token)
     }
 
     /// See [`Client::ping`].
@@ -67,24 +80,48 @@ impl<S: Storage> Driver<S> {
         self.machine.acknowledge(self.now, ack, answer)
     }
 
-    /// See [`Client::disconnect`].
+    /// See [`Client::disconnect`]. A client that reconnects does so no more; without a connection, it stops at once.
     ///
     /// # Errors
-    /// As of the machine.
+    /// As of the machine. [`Refused::NotConnected`] from a client that reconnects if it has stopped, or does so already.
     pub fn disconnect(&mut self, last: &Disconnect<'_>) -> Result<(), Refused> {
-        self.machine.disconnect(self.now, last)
+        let told = self.machine.disconnect(self.now, last);
+        let Some(supervision) = &mut self.supervision else {
+            return told;
+        };
+        match told {
+            Err(Refused::NotConnected) if !supervision.is_stopping() => self.abort(),
+            Err(why) => return Err(why),
+            Ok(()) => supervision.stop(self.link),
+        }
+        Ok(())
     }
 
-    /// See [`Client::shutdown`].
+    /// See [`Client::shutdown`]. A client that reconnects goes on with that, until nothing is under way or the time is
+    /// over.
     ///
     /// # Errors
-    /// As of the machine.
+    /// As of the machine; from a client that reconnects [`Refused::NotConnected`] only if it has stopped, or does so
+    /// already.
     pub fn shutdown(&mut self, within: Duration) -> Result<(), Refused> {
-        self.machine.shutdown(self.now, self.clock.now() + within)
+        let until = self.clock.now() + within;
+        let told = self.machine.shutdown(self.now, until);
+        match &mut self.supervision {
+            None => told,
+            Some(supervision) if supervision.is_stopping() => Err(Refused::NotConnected),
+            Some(supervision) => {
+                supervision.drain_until = Some(until);
+                Ok(())
+            }
+        }
     }
 
-    /// Gives the transport up without a word: it is to be closed when the client is driven next.
+    /// Gives the transport up without a word: it is to be closed when the client is driven next. A client that reconnects
+    /// does so no more.
     pub fn abort(&mut self) {
+        if let Some(supervision) = &mut self.supervision {
+            supervision.stop(self.link);
+        }
         self.aborted = true;
     }
 

@@ -15,10 +15,12 @@
 //! |---|---|
 //! | `mod` | a connection's life: bytes in and out, its end |
 //! | `commands` | what a client can be told to do, once for all clients |
+//! | `supervision` | connecting again by policy, and bringing subscriptions back, on request |
 //! | `outgoing` | small packets gathered, large ones written from where they lie, external payloads |
 
 mod commands;
 mod outgoing;
+mod supervision;
 
 use core::fmt;
 use std::io;
@@ -29,6 +31,7 @@ use mqtt_session::{
 
 use crate::Clock;
 use outgoing::Outgoing;
+use supervision::Supervision;
 
 /// Room for any fixed header, whatever the configuration says.
 const SMALLEST: u32 = 5;
@@ -56,6 +59,8 @@ pub struct Driver<S: Storage> {
     /// Nothing more can be written.
     write_error: Option<io::Error>,
     error: Option<io::Error>,
+    /// What makes it connect again.
+    supervision: Option<Box<Supervision>>,
 }
 
 /// Whether there is a transport.
@@ -94,6 +99,7 @@ impl<S: Storage> Driver<S> {
             aborted: false,
             write_error: None,
             error: None,
+            supervision: None,
         }
     }
 
@@ -181,26 +187,49 @@ impl<S: Storage> Driver<S> {
             // Whatever fits is taken out of the machine first, so that commands given at every event find room.
             self.tx.gather(&mut self.machine, self.now);
         }
-        if self.ending.is_none() {
+        while self.ending.is_none() {
             let rx = if self.reading { self.rx.filled() } else { &[] };
             let handled = self.machine.handle_input(self.now, rx);
-            let closed = matches!(handled.event, Some(Event::Closed(_)));
-            let found = handled.event.map(|event| (event.detach(rx), handled.consumed));
-            self.rx.consume(handled.consumed);
-            if !closed {
-                return found;
+            let consumed = handled.consumed;
+            let Some(event) = handled.event else {
+                self.rx.consume(consumed);
+                return None;
+            };
+            let (mut own, closed) = (false, matches!(event, Event::Closed(_)));
+            if let Some(supervision) = self.supervision.as_mut().filter(|_| !closed) {
+                own = supervision.observe(self.now, &event, None);
             }
-            self.ending = found;
-            self.end_by = self.now + self.machine.config().close_timeout;
+            let found = (event.detach(rx), consumed);
+            self.rx.consume(consumed);
+            if closed {
+                self.ending = Some(found);
+                self.end_by = self.now + self.machine.config().close_timeout;
+                break;
+            }
+            if let Some(supervision) = &mut self.supervision {
+                supervision.restore(self.now, &mut self.machine);
+            }
+            if !own {
+                return Some(found);
+            }
         }
         if self.link == Link::Open {
             return None;
         }
-        let closed = self.ending.take();
-        if closed.is_some() {
-            self.link = Link::Idle;
+        self.take_closed()
+    }
+
+    /// The end of the connection, now that the transport is gone.
+    fn take_closed(&mut self) -> Option<(Found, usize)> {
+        let (mut found, consumed) = self.ending.take()?;
+        self.link = Link::Idle;
+        if let Some(supervision) = &mut self.supervision {
+            let rx = self.rx.before(consumed);
+            let closed = found.view(rx);
+            supervision.observe(self.now, &closed, self.error.take());
+            found = closed.detach(rx);
         }
-        closed
+        Some((found, consumed))
     }
 
     /// The event that [`next_event`](Self::next_event) gave last.
@@ -300,7 +329,11 @@ impl<S: Storage> Driver<S> {
         match self.ending {
             Some(_) if self.link == Link::Open => Some(self.end_by),
             Some(_) => Some(self.now),
-            None => self.machine.poll_timeout(),
+            None => {
+                let waiting = self.supervision.as_ref().filter(|_| self.link == Link::Idle);
+                let attempt = waiting.and_then(|supervision| supervision.poll_timeout());
+                [self.machine.poll_timeout(), attempt].into_iter().flatten().min()
+            }
         }
     }
 }

@@ -11,4 +11,5 @@ mod cancel;
 mod external;
 mod handle;
 mod pipes;
+mod reconnecting;
 mod server;
