@@ -93,7 +93,11 @@ impl<C: Connector<L>, L: Link, T: Timer, S: Storage> Driven for Reconnecting<C, 
         };
         Poll::Ready(Ok(match news.map(OwnedEvent::from) {
             News::Event(event) => self.client.operations.tell(event).map(News::Event),
-            other => Some(other),
+            other @ (News::Connecting(_)
+            | News::Waiting(_)
+            | News::Stopped(_)
+            | News::Subscriptions(_)
+            | _) => Some(other),
         }))
     }
 }

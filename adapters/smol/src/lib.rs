@@ -4,6 +4,9 @@
 //! [`into_task`](mqtt_async::Client::into_task) gives a future for any executor, with a [`Handle`] for commands and
 //! [`Events`] to take.
 //!
+//! Either can connect again by itself, as a policy says, and bring subscriptions back:
+//! `client.reconnecting(Policy::DEFAULT, Options::new("thermostat"), tcp("broker.example:1883"))` is a [`Reconnecting`].
+//!
 //! Timers are those of `async-io`, which need no runtime. Who has others implements [`mqtt_async::Timer`], and uses
 //! [`mqtt_async::Client`] with [`Io`].
 //!

@@ -37,6 +37,7 @@
 //!
 //! - [`Client`] over [`Tcp`] waits for both directions at once, and another thread can interrupt it with a [`Notifier`].
 //! - [`Client`] over [`ReadTimeouts`] takes any `Read + Write`, such as a TLS stream over a socket with a read time-out.
+//! - [`Reconnecting`] connects again by itself, as a policy says, and brings subscriptions back.
 //! - [`Transport`] is what either is to the client.
 //! - [`driver`] is a client but for its transport, of which `mqtt-async` is made too.
 #![allow(
@@ -62,8 +63,3 @@ pub use options::{Options, Will};
 pub use reconnecting::Reconnecting;
 pub use tcp::{Notifier, Tcp};
 pub use transport::{Interest, ReadTimeouts, Transport, Woken};
-
-/// The example in the project's README compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -86,3 +86,8 @@ macro_rules! behaviours {
         )*
     };
 }
+
+/// The examples in the project's README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

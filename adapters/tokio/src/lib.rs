@@ -20,6 +20,36 @@
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! Either form can connect again by itself, as a policy says, and bring subscriptions back: [`Reconnecting`].
+//!
+//! ```no_run
+//! use mqtt_session::{Config, Publish, client::OwnedEvent, reconnect::Policy, storage::Heap};
+//! use mqtt_tokio::{Client, News, Options, TaskConfig, spawn_reconnecting, tcp};
+//!
+//! # async fn fetch_token() -> std::io::Result<Vec<u8>> { Ok(Vec::new()) }
+//! # async fn run(reading: Publish<'_>) -> Result<(), Box<dyn core::error::Error>> {
+//! let client = Client::new(Config::DEFAULT, Heap::new()).reconnecting(
+//!     Policy::DEFAULT,
+//!     Options::new("thermostat"),
+//!     |attempt, mut options: Options| async move {
+//!         options.password = Some(fetch_token().await?); // asked before every attempt
+//!         tcp("broker.example:1883")(attempt, options).await
+//!     },
+//! );
+//! let (handle, mut news, _task) = spawn_reconnecting(client, TaskConfig::DEFAULT);
+//! let operation = handle.publish(&reading, "21.5").await?; // taken, connected or not
+//! println!("{:?}", operation.await?); // the server's answer, over as many connections as it takes
+//! while let Some(news) = news.next().await {
+//!     match news {
+//!         News::Event(OwnedEvent::Message(message)) => println!("{}", message.topic),
+//!         News::Waiting(waiting) => println!("{}; again in {:?}", waiting.because, waiting.wait),
+//!         News::Stopped(stopped) => println!("no more: {}", stopped.because),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
 #![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
 
 mod link;

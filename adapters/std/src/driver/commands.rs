@@ -25,8 +25,8 @@ impl<S: Storage> Driver<S> {
         payload: impl Into<Payload<'p>>,
     ) -> Result<Token, NotTaken<Payload<'p>>> {
         // Also between two connections that shutting down may take.
-        let draining = |supervision: &Box<Supervision>| supervision.drain_until.is_some();
-        if self.supervision.as_ref().is_some_and(draining) {
+        let draining = |supervision: &Supervision| supervision.drain_until.is_some();
+        if self.supervision.as_deref().is_some_and(draining) {
             return Err(NotTaken::new(payload.into(), Refused::ShuttingDown));
         }
         self.machine.publish(self.now, message, payload)

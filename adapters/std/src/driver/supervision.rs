@@ -9,11 +9,8 @@
 //! }
 //! ```
 
-use std::{
-    collections::VecDeque,
-    hash::{BuildHasher, RandomState},
-    io,
-};
+use core::hash::BuildHasher;
+use std::{collections::VecDeque, hash::RandomState, io};
 
 use mqtt_proto::{Properties, TopicFilter, Version, packet::Subscription};
 use mqtt_session::{
@@ -78,15 +75,14 @@ impl Supervision {
     /// Hears of an event before it is told. `true`: it is to be told to nobody.
     pub(super) fn observe(&mut self, now: Instant, event: &Event<'_>, error: Option<io::Error>) -> bool {
         let mut own = false;
-        match event {
-            Event::Connected(connected) => {
-                self.reconnect.handle_connected(now);
-                self.limits = Limits::of(self.version, connected.properties);
-                // A CONNACK of 3.1 does not tell whether there is a session: rather ask twice than never.
-                let tells = self.version != Version::V31;
-                self.registry.handle_connected(tells && connected.session_present);
-            }
-            _ => own = self.registry.handle_event(event),
+        if let Event::Connected(connected) = event {
+            self.reconnect.handle_connected(now);
+            self.limits = Limits::of(self.version, connected.properties);
+            // A CONNACK of 3.1 does not tell whether there is a session: rather ask twice than never.
+            let tells = self.version != Version::V31;
+            self.registry.handle_connected(tells && connected.session_present);
+        } else {
+            own = self.registry.handle_event(event);
         }
         if let Event::Closed(closed) = event {
             let decision = self.reconnect.handle_closed(now, &closed.into());

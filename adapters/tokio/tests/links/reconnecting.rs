@@ -85,13 +85,12 @@ async fn a_task_keeps_operations_and_subscriptions_over_a_broker_that_goes_and_o
         timeout(PATIENCE, operation).await.unwrap(),
         Ok(OwnedOutcome::Acknowledged { .. })
     ));
-    wait(&mut events, |news| match news {
-        News::Subscriptions(RegistryEvent::Restored { restored, refused }) => {
-            Some(assert_eq!((restored, refused), (1, 0)))
-        }
+    let told = wait(&mut events, |news| match news {
+        News::Subscriptions(RegistryEvent::Restored { restored, refused }) => Some((restored, refused)),
         _ => None,
     })
     .await;
+    assert_eq!(told, (1, 0));
     let operation = handle.publish(&message, "online").await.unwrap();
     let came = wait(&mut events, |news| match news {
         News::Event(OwnedEvent::Message(message)) if message.payload == "online" => Some(message.topic),
