@@ -326,7 +326,7 @@ fn both_ends_publish_four_mebibytes_at_once_over_a_link_that_holds_four_kibibyte
 #[test]
 fn a_payload_that_never_enters_memory_is_written_in_pieces_of_the_smallest_buffer() {
     let world = World::new();
-    let mut session = mqtt_session::Client::new(config(), Fixed::<4, 64>::new());
+    let mut session = mqtt_session::Client::new(config(), Fixed::<4, 80>::new());
     let (mut rx, mut tx) = ([0; 256], [0; 8]);
     let link = Link::new(&mut rx, &mut tx);
     let end = world.dial_nobody(1 << 20);
@@ -375,7 +375,7 @@ fn a_payload_that_never_enters_memory_is_written_in_pieces_of_the_smallest_buffe
 #[test]
 fn an_external_payload_without_a_source_ends_the_connection_and_says_why() {
     let world = World::new();
-    let mut session = mqtt_session::Client::new(config(), Fixed::<4, 64>::new());
+    let mut session = mqtt_session::Client::new(config(), Fixed::<4, 80>::new());
     let (mut rx, mut tx) = ([0; 256], [0; 64]);
     let link = Link::new(&mut rx, &mut tx);
     let end = world.dial(256, 256);
