@@ -12,7 +12,7 @@ use mqtt_session::{
 #[test]
 fn sizes_are_printed_and_stay_within_their_limits() {
     let rows = [
-        ("Client<Borrowed>", size_of::<Client<Borrowed<'_>>>(), 520),
+        ("Client<Borrowed>", size_of::<Client<Borrowed<'_>>>(), 400),
         ("Client<Fixed<4, 256>>", size_of::<Client<Fixed<4, 256>>>(), 920),
         ("Client<Fixed<8, 512>>", size_of::<Client<Fixed<8, 512>>>(), 1_400),
         (
@@ -24,9 +24,9 @@ fn sizes_are_printed_and_stay_within_their_limits() {
         ("Counters", size_of::<Counters>(), 320),
         ("Slot", size_of::<Slot>(), 48),
         ("ArrivalSlot", size_of::<ArrivalSlot>(), 20),
-        ("Event", size_of::<Event<'_>>(), 104),
-        ("Found", size_of::<Found>(), 128),
-        ("ServerConn", size_of::<ServerConn>(), 160),
+        ("Event", size_of::<Event<'_>>(), 72),
+        ("Found", size_of::<Found>(), 96),
+        ("ServerConn", size_of::<ServerConn>(), 48),
     ];
     for (name, size, limit) in rows {
         println!("{name:32} {size:5} bytes");

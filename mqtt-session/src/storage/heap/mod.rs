@@ -2,17 +2,17 @@
 
 mod index;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use mqtt_proto::PacketId;
 
 use super::{
-    ArrivalSlot, Slot,
+    ArrivalSlot, NONE, Slot,
     sealed::{CONTROL, Store},
 };
 use crate::{Refused, client::Counters};
-use index::IdIndex;
+use index::{Chained, Index};
 
 /// How far a [`Heap`] may grow.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -45,31 +45,44 @@ impl Default for HeapLimits {
 #[derive(Clone)]
 pub struct Heap {
     limits: HeapLimits,
-    control: Vec<u8>,
-    slots: Vec<(Slot, Block)>,
-    arrivals: Vec<ArrivalSlot>,
-    ids: IdIndex,
-    arrival_ids: IdIndex,
+    control: Box<[u8]>,
+    slots: Vec<Row>,
+    arrivals: Vec<ArrivalRow>,
+    ids: Index,
+    arrival_ids: Index,
     used: usize,
     counters: Counters,
+}
+
+#[derive(Clone)]
+struct Row {
+    block: Block,
+    slot: Slot,
+    chain: u16,
+}
+
+#[derive(Clone)]
+struct ArrivalRow {
+    slot: ArrivalSlot,
+    chain: u16,
 }
 
 /// The bytes of one packet.
 #[derive(Clone, Default)]
 struct Block {
-    own: Vec<u8>,
+    own: Box<[u8]>,
     #[cfg(feature = "bytes")]
     shared: bytes::Bytes,
 }
 
 impl Heap {
     /// Empty memory with the default limits.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self::with_limits(HeapLimits::DEFAULT)
     }
 
     /// Empty memory with these limits.
-    pub const fn with_limits(limits: HeapLimits) -> Self {
+    pub fn with_limits(limits: HeapLimits) -> Self {
         let slots = if limits.slots == u16::MAX {
             u16::MAX - 1
         } else {
@@ -86,21 +99,21 @@ impl Heap {
                 arrivals,
                 bytes: limits.bytes,
             },
-            control: Vec::new(),
+            control: Box::default(),
             slots: Vec::new(),
             arrivals: Vec::new(),
-            ids: IdIndex::new(),
-            arrival_ids: IdIndex::new(),
+            ids: Index::default(),
+            arrival_ids: Index::default(),
             used: 0,
             counters: Counters::ZERO,
         }
     }
 
-    fn row(&self, index: u16) -> &(Slot, Block) {
+    fn row(&self, index: u16) -> &Row {
         &self.slots[usize::from(index) - 1]
     }
 
-    fn row_mut(&mut self, index: u16) -> &mut (Slot, Block) {
+    fn row_mut(&mut self, index: u16) -> &mut Row {
         &mut self.slots[usize::from(index) - 1]
     }
 }
@@ -111,13 +124,32 @@ impl Default for Heap {
     }
 }
 
-impl Block {
-    const EMPTY: Self = Self {
-        own: Vec::new(),
-        #[cfg(feature = "bytes")]
-        shared: bytes::Bytes::new(),
-    };
+/// Room for one more row, which doubles: a client with one message at a time has one.
+fn reserve<T>(rows: &mut Vec<T>) {
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact(rows.len().max(1));
+    }
+}
 
+impl Chained for Row {
+    fn chain(&self) -> u16 {
+        self.chain
+    }
+    fn chain_mut(&mut self) -> &mut u16 {
+        &mut self.chain
+    }
+}
+
+impl Chained for ArrivalRow {
+    fn chain(&self) -> u16 {
+        self.chain
+    }
+    fn chain_mut(&mut self) -> &mut u16 {
+        &mut self.chain
+    }
+}
+
+impl Block {
     fn len(&self) -> usize {
         #[cfg(feature = "bytes")]
         let shared = self.shared.len();
@@ -137,17 +169,22 @@ impl Store for Heap {
     fn grow_slots(&mut self) -> bool {
         let room = self.slots() < self.limits.slots;
         if room {
-            self.slots.push((Slot::EMPTY, Block::EMPTY));
+            reserve(&mut self.slots);
+            self.slots.push(Row {
+                block: Block::default(),
+                slot: Slot::EMPTY,
+                chain: NONE,
+            });
         }
         room
     }
 
     fn slot(&self, index: u16) -> &Slot {
-        &self.row(index).0
+        &self.row(index).slot
     }
 
     fn slot_mut(&mut self, index: u16) -> &mut Slot {
-        &mut self.row_mut(index).0
+        &mut self.row_mut(index).slot
     }
 
     fn arrival_limit(&self) -> u16 {
@@ -161,43 +198,56 @@ impl Store for Heap {
     fn grow_arrivals(&mut self) -> bool {
         let room = self.arrivals() < self.limits.arrivals;
         if room {
-            self.arrivals.push(ArrivalSlot::EMPTY);
+            reserve(&mut self.arrivals);
+            self.arrivals.push(ArrivalRow {
+                slot: ArrivalSlot::EMPTY,
+                chain: NONE,
+            });
         }
         room
     }
 
     fn arrival(&self, index: u16) -> &ArrivalSlot {
-        &self.arrivals[usize::from(index)]
+        &self.arrivals[usize::from(index)].slot
     }
 
     fn arrival_mut(&mut self, index: u16) -> &mut ArrivalSlot {
-        &mut self.arrivals[usize::from(index)]
+        &mut self.arrivals[usize::from(index)].slot
     }
 
     fn find_arrival(&self, id: PacketId) -> Option<u16> {
-        self.arrival_ids.get(id)
+        self.arrival_ids
+            .find(&self.arrivals, id.get(), |row| row.slot.id == Some(id))
     }
 
     fn set_arrival_id(&mut self, index: u16, id: Option<PacketId>) {
-        if let Some(old) = self.arrival(index).id {
-            self.arrival_ids.remove(old);
+        if let Some(old) = self.arrival_mut(index).id.take() {
+            self.arrival_ids.remove(&mut self.arrivals, old.get(), index);
         }
         if let Some(new) = id {
-            self.arrival_ids.insert(new, index);
+            self.arrival_ids
+                .insert(&mut self.arrivals, new.get(), index, |row| {
+                    row.slot.id.map(PacketId::get)
+                });
         }
         self.arrival_mut(index).id = id;
     }
 
     fn find_id(&self, id: PacketId) -> Option<u16> {
-        self.ids.get(id)
+        let row = self
+            .ids
+            .find(&self.slots, id.get(), |row| row.slot.id == Some(id))?;
+        Some(row + 1)
     }
 
     fn set_id(&mut self, index: u16, id: Option<PacketId>) {
-        if let Some(old) = self.slot(index).id {
-            self.ids.remove(old);
+        if let Some(old) = self.slot_mut(index).id.take() {
+            self.ids.remove(&mut self.slots, old.get(), index - 1);
         }
         if let Some(new) = id {
-            self.ids.insert(new, index);
+            self.ids.insert(&mut self.slots, new.get(), index - 1, |row| {
+                row.slot.id.map(PacketId::get)
+            });
         }
         self.slot_mut(index).id = id;
     }
@@ -216,12 +266,12 @@ impl Store for Heap {
     }
 
     fn block_len(&self, index: u16) -> usize {
-        self.row(index).1.len()
+        self.row(index).block.len()
     }
 
     fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused> {
         if index == CONTROL {
-            self.control = alloc::vec![0; len];
+            self.control = alloc::vec![0; len].into();
             return Ok(());
         }
         let wanted = len.saturating_add(shared);
@@ -233,41 +283,41 @@ impl Store for Heap {
             return Err(Refused::Bytes);
         }
         self.used += len + shared;
-        self.row_mut(index).1.own = alloc::vec![0; len];
+        self.row_mut(index).block.own = alloc::vec![0; len].into();
         Ok(())
     }
 
     fn release(&mut self, index: u16) {
         if index == CONTROL {
-            self.control = Vec::new();
+            self.control = Box::default();
             return;
         }
-        let block = core::mem::take(&mut self.row_mut(index).1);
+        let block = core::mem::take(&mut self.row_mut(index).block);
         self.used -= block.len();
     }
 
     fn bytes(&self, index: u16) -> &[u8] {
         match index {
             CONTROL => &self.control,
-            _ => &self.row(index).1.own,
+            _ => &self.row(index).block.own,
         }
     }
 
     fn bytes_mut(&mut self, index: u16) -> &mut [u8] {
         match index {
             CONTROL => &mut self.control,
-            _ => &mut self.row_mut(index).1.own,
+            _ => &mut self.row_mut(index).block.own,
         }
     }
 
     #[cfg(feature = "bytes")]
     fn share(&mut self, index: u16, payload: bytes::Bytes) {
-        self.row_mut(index).1.shared = payload;
+        self.row_mut(index).block.shared = payload;
     }
 
     #[cfg(feature = "bytes")]
     fn shared(&self, index: u16) -> &[u8] {
-        &self.row(index).1.shared
+        &self.row(index).block.shared
     }
 
     #[cfg(not(feature = "bytes"))]
