@@ -6,12 +6,9 @@
 mod adapter;
 mod client;
 mod codec;
+mod host;
 
-use core::{ffi::c_int, panic::PanicInfo};
-
-// The start-up code of the host's C library calls `main`, and `core` needs its `memcpy`; nothing else is taken from it.
-#[link(name = "c")]
-unsafe extern "C" {}
+use core::ffi::c_int;
 
 /// The entry that the host's start-up code looks for.
 // SAFETY: no other `main` is in this program, and the signature is the one that C gives it.
@@ -22,14 +19,4 @@ pub extern "C" fn main(_argc: c_int, _argv: *const *const u8) -> c_int {
         .iter()
         .position(|check| !check())
         .map_or(0, |n| c_int::try_from(n + 1).unwrap_or(c_int::MAX))
-}
-
-/// The `core` of the host is built to unwind and names this function; nothing here unwinds, so nothing calls it.
-// SAFETY: without `std` nobody else defines it.
-#[unsafe(no_mangle)]
-pub extern "C" fn rust_eh_personality() {}
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    loop {}
 }
