@@ -11,12 +11,6 @@ use crate::{
     storage::{Kind, NONE, Stage, Storage},
 };
 
-/// PUBREL was sent on this link.
-const RELEASED: Stage = Stage::Flow {
-    at: Outgoing::AwaitingPubComp,
-    owed: false,
-};
-
 impl<S: Storage> Client<S> {
     pub(super) fn on_answer<'b>(
         &mut self,
@@ -42,6 +36,7 @@ impl<S: Storage> Client<S> {
                 self.leave_flow(index);
                 self.give_window_back(index);
                 self.free(index);
+                self.answer_came();
                 let outcome = Outcome::Acknowledged {
                     code,
                     properties: ack.properties,
@@ -49,18 +44,15 @@ impl<S: Storage> Client<S> {
                 Ok(Step::Event(Event::Completed { token, outcome }))
             }
             (OnAnswer::Release, Some(index)) => {
-                let slot = self.storage.slot(index);
-                let (token, released) = (slot.token, slot.stage == RELEASED);
-                self.count(|counters| {
-                    counters.answered(now, token);
-                    if released {
-                        more(&mut counters.retransmissions);
-                    }
-                });
+                let token = self.storage.slot(index).token;
+                self.count(|counters| counters.answered(now, token));
                 self.leave_flow(index);
                 // The message is the server's now, and so its bytes can go (5/MQTT-4.3.3-6).
                 self.storage.release(index);
-                self.storage.slot_mut(index).stage = Stage::Flow {
+                let slot = self.storage.slot_mut(index);
+                // From now on its packet is PUBREL.
+                slot.transmitted &= slot.flow() == Some(Outgoing::AwaitingPubComp);
+                slot.stage = Stage::Flow {
                     at: Outgoing::AwaitingPubComp,
                     owed: true,
                 };
@@ -70,6 +62,7 @@ impl<S: Storage> Client<S> {
                 if self.outbox.next_release == NONE {
                     self.outbox.next_release = index;
                 }
+                self.answer_came();
                 Ok(Step::Nothing)
             }
             (OnAnswer::ReleaseUnknown, _) => {

@@ -95,10 +95,7 @@ impl<S: Storage> Client<S> {
             Class::PubRel => self.outbox.next_release != NONE,
             Class::Ping => self.connection.as_ref().is_some_and(|c| c.ping.owed),
             Class::Control => self.output.control || self.outbox.next_request != NONE,
-            Class::Message => {
-                let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
-                !self.outbox.plain.is_empty() || (room && self.outbox.next_message != NONE)
-            }
+            Class::Message => !self.outbox.plain.is_empty() || self.next_in_window() != NONE,
         }
     }
 
@@ -164,6 +161,10 @@ impl<S: Storage> Client<S> {
         let id = self.storage.slot(index).id?;
         let packet = Packet::PubRel(packet::Ack::new(id, ReasonCode::SUCCESS));
         let current = self.small(version, Job::PubRel(index), packet);
+        // 3.1/2.1: a PUBREL that is sent again has DUP set, which later versions have no room for.
+        if version == Version::V31 && self.storage.slot(index).transmitted {
+            self.output.scratch[0] |= 0x08;
+        }
         self.charge(index);
         current
     }
@@ -187,10 +188,8 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_message(&mut self, version: Version) -> Option<Current> {
-        let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
         let index = loop {
-            let message = if room { self.outbox.next_message } else { NONE };
-            let index = Walk::new(self.outbox.plain.first(), message).next(&self.storage)?;
+            let index = Walk::new(self.outbox.plain.first(), self.next_in_window()).next(&self.storage)?;
             if !self.drop_if_overdue(index) {
                 break index;
             }
@@ -206,6 +205,17 @@ impl<S: Storage> Client<S> {
         }
         let head = self.address(index, version);
         Some(Current::new(Job::Publish(index), head))
+    }
+
+    /// The next message of QoS 1 or 2, if the window has room for it or it stands there already.
+    fn next_in_window(&self) -> u16 {
+        let next = self.outbox.next_message;
+        let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
+        if next != NONE && (room || self.storage.slot(next).charged) {
+            next
+        } else {
+            NONE
+        }
     }
 
     /// Counts a message against the window of this link, once.

@@ -28,6 +28,10 @@ pub struct Config {
     /// What to do when the server has a session that this client knows nothing of. Default: close in 5.0, as
     /// `5/MQTT-3.2.2-4` demands; in 3.x go on, which 3.1.1 leaves to the client.
     pub unknown_session: UnknownSession,
+    /// On connections of 3.1 and 3.1.1: when no answer has come for so long, whatever has none is sent again, in its
+    /// order, PUBLISH with DUP. Default: never, and more than 49 days are never too. 5.0 forbids it
+    /// (`5/MQTT-4.4.0-1`), and what is lost with a link is sent again on the next in every version.
+    pub resend_after: Option<Duration>,
     /// How long to wait for CONNACK, from `connect` on. Default 30 s. This and the other spans of time are kept in
     /// milliseconds, rounded up; 49 days are the longest.
     pub connect_timeout: Duration,
@@ -50,6 +54,7 @@ impl Config {
         max_age: None,
         on_session_lost: OnSessionLost::Abort,
         unknown_session: UnknownSession::AsVersionSays,
+        resend_after: None,
         connect_timeout: Duration::from_secs(30),
         ping_timeout: Duration::from_secs(20),
         close_timeout: Duration::from_secs(5),
@@ -69,16 +74,23 @@ pub(super) struct Settings {
     pub(super) when_full: WhenFull,
     /// Longer than anything waits, if there is none.
     pub(super) max_age: Millis,
+    /// The same.
+    pub(super) resend_after: Millis,
     pub(super) on_session_lost: OnSessionLost,
     pub(super) unknown_session: UnknownSession,
 }
 
 /// A span of time in whole milliseconds.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Millis(u32);
 
 impl Millis {
     pub(super) const LONGEST: Self = Self(u32::MAX);
+    const SHORTEST: Self = Self(1);
+
+    fn unless_longest(self) -> Option<Duration> {
+        (self != Self::LONGEST).then(|| self.into())
+    }
 }
 
 impl From<Duration> for Millis {
@@ -114,6 +126,10 @@ impl From<Config> for Settings {
             offline: config.offline,
             when_full: config.when_full,
             max_age: config.max_age.map_or(Millis::LONGEST, Millis::from),
+            // After no time at all, nothing else would ever be done.
+            resend_after: config
+                .resend_after
+                .map_or(Millis::LONGEST, |span| Millis::from(span).max(Millis::SHORTEST)),
             on_session_lost: config.on_session_lost,
             unknown_session: config.unknown_session,
         }
@@ -131,7 +147,8 @@ impl From<Settings> for Config {
             acknowledge: settings.acknowledge,
             offline: settings.offline,
             when_full: settings.when_full,
-            max_age: (settings.max_age != Millis::LONGEST).then(|| settings.max_age.into()),
+            max_age: settings.max_age.unless_longest(),
+            resend_after: settings.resend_after.unless_longest(),
             on_session_lost: settings.on_session_lost,
             unknown_session: settings.unknown_session,
         }
@@ -247,6 +264,7 @@ mod tests {
             offline: Offline::Refuse,
             when_full: WhenFull::DropQoS0,
             max_age: Some(Duration::from_secs(4)),
+            resend_after: Some(Duration::from_secs(5)),
             on_session_lost: OnSessionLost::SendAgainAsNew,
             unknown_session: UnknownSession::Accept,
             connect_timeout: Duration::from_secs(1),

@@ -93,6 +93,7 @@ impl<S: Storage> Client<S> {
             last_progress: self.now,
             last_received: self.now,
             paused: false,
+            unanswered: Moment::NONE,
             ping: Ping::default(),
             ping_token: None,
         });
@@ -279,19 +280,16 @@ impl<S: Storage> Client<S> {
         })
     }
 
-    /// The server has the session: everything unacknowledged is owed again, in its order (`5/MQTT-4.4.0-1`,
-    /// `5/MQTT-4.6.0-1`).
-    fn resume(&mut self) {
-        let mut released = 0_u32;
+    /// The server has the session, or has not answered for too long: everything unacknowledged is owed
+    /// again, in its order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-1`).
+    pub(super) fn resume(&mut self) {
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| {
-                if let Stage::Flow { at, owed } = &mut slot.stage {
-                    released += u32::from(*at == Outgoing::AwaitingPubComp && !*owed);
+                if let Stage::Flow { owed, .. } = &mut slot.stage {
                     *owed = true;
                 }
             });
         }
-        self.count(|c| c.retransmissions = c.retransmissions.saturating_add(released));
         self.outbox.next_message = self.outbox.messages.first();
         self.outbox.next_release = self.outbox.releases.first();
     }

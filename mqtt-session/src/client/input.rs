@@ -164,6 +164,7 @@ impl<S: Storage> Client<S> {
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;
+                connection.heard_again(self.now);
             }
         }
     }

@@ -57,6 +57,8 @@ pub(super) struct Connection {
     pub(super) last_received: Instant,
     /// The caller does not read: silence is not the server's fault.
     pub(super) paused: bool,
+    /// Since when an answer to a message is awaited, in 3.x.
+    pub(super) unanswered: Moment,
     pub(super) ping: Ping,
     /// The caller's own ping.
     pub(super) ping_token: Option<Token>,

@@ -22,6 +22,7 @@
 //! | `publish`, `requests` | commands |
 //! | `room`, `ends` | what a full outbox gives away |
 //! | `expiry` | messages that wait too long |
+//! | `resend` | sending again on the same connection (3.x) |
 //! | `inspect` | what is in the outbox, and taking it back |
 //! | `owed` | answers to packets that have no message here |
 //! | `counters` | what has been done, in numbers |
@@ -50,6 +51,7 @@ mod owed;
 mod owned;
 mod publish;
 mod requests;
+mod resend;
 mod room;
 mod shutdown;
 mod stream;

@@ -4,6 +4,7 @@ use mqtt_proto::{Properties, QoS, ReasonCode};
 
 use super::{
     Client, Closed, ClosedBy,
+    counters::more,
     link::{Link, Moment},
     turns::Turns,
 };
@@ -122,6 +123,11 @@ impl Output {
         }
     }
 
+    /// Some packet is chosen and not written to its end.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// Gives the packet of this operation up, because the connection ends and the operation with it.
     pub(super) fn abandon(&mut self, slot: u16) {
         if self.is_writing(slot) {
@@ -165,6 +171,8 @@ impl<S: Storage> Client<S> {
     /// Acknowledgements go before PINGREQ, that before SUBSCRIBE and UNSUBSCRIBE, and those before messages, the oldest of
     /// which is first. But whatever has been passed over eight times in a row goes next: nothing that may be sent
     /// waits for more than 15 packets, however busy the server and the application are with other things.
+    ///
+    /// A message whose time is over by the latest moment that was told is dropped instead of given.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         if self.output.muted {
             return None;
@@ -235,6 +243,9 @@ impl<S: Storage> Client<S> {
         if was_deaf && self.wants_input() {
             // The server may have been silent because it was not listened to.
             self.note_received();
+            if let Some(connection) = &mut self.connection {
+                connection.heard_again(now);
+            }
         }
     }
 
@@ -321,6 +332,11 @@ impl<S: Storage> Client<S> {
                     slot.stage = Stage::Flow { at, owed: true };
                 }
             }
+            Job::PubRel(index) => {
+                if core::mem::replace(&mut self.storage.slot_mut(index).transmitted, true) {
+                    self.count(|counters| more(&mut counters.retransmissions));
+                }
+            }
             Job::Disconnect
             | Job::Ping
             | Job::Owed
@@ -328,7 +344,6 @@ impl<S: Storage> Client<S> {
             | Job::PubRec(_)
             | Job::PubComp(_)
             | Job::Answer(_)
-            | Job::PubRel(_)
             | Job::Request(_) => {}
         }
     }
@@ -411,6 +426,7 @@ impl<S: Storage> Client<S> {
                     owed: false,
                 };
                 self.outbox.next_release = slot.links.next();
+                self.answer_awaited();
             }
             Job::Request(index) => {
                 let slot = self.storage.slot_mut(index);
@@ -424,6 +440,7 @@ impl<S: Storage> Client<S> {
                     Stage::Flow { owed, .. } => {
                         *owed = false;
                         self.outbox.next_message = slot.links.next();
+                        self.answer_awaited();
                     }
                     Stage::Queued | Stage::Requested | Stage::Ended(_) => {
                         self.unlink(index, |outbox| &mut outbox.plain);

@@ -16,6 +16,7 @@ enum Due {
     ConnAck,
     Drained,
     LastWords,
+    Resend,
     PingResp,
     KeepAlive,
 }
@@ -36,6 +37,7 @@ impl<S: Storage> Client<S> {
             Some((_, Due::ConnAck)) => "CONNACK is due",
             Some((_, Due::Drained)) => "the time to drain ends",
             Some((_, Due::LastWords)) => "the last packet is due to be written",
+            Some((_, Due::Resend)) => "answers are due: what has none is sent again",
             Some((_, Due::PingResp)) => "PINGRESP is due",
             Some((_, Due::KeepAlive)) => "a PINGREQ is due",
         }
@@ -96,7 +98,9 @@ impl<S: Storage> Client<S> {
                     connection.ping_due(deaf).map(|at| (at, Due::KeepAlive))
                 };
                 let drained = connection.drain_until.get().map(|at| (at, Due::Drained));
-                [silent, ping, drained].into_iter().flatten().min()
+                let resend = connection.resend_due(self.config.resend_after).filter(|_| !deaf);
+                let resend = resend.map(|at| (at, Due::Resend));
+                [silent, ping, drained, resend].into_iter().flatten().min()
             }
         }
     }
@@ -124,6 +128,7 @@ impl<S: Storage> Client<S> {
             Due::ConnAck => self.timed_out(rules::NO_CONNACK.broken(version)),
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),
+            Due::Resend => self.resend_unanswered(),
             Due::PingResp => self.timed_out(rules::NO_PINGRESP.broken(version)),
             Due::KeepAlive => connection.owe_ping(self.now),
         }

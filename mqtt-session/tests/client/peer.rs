@@ -216,7 +216,9 @@ fn name(packet: &Packet<'_>) -> String {
         Packet::Publish(p) => {
             let (id, dup) = (p.head.packet_id, if p.head.dup { " dup" } else { "" });
             let id = id.map_or(String::new(), |id| format!(" #{id}"));
-            format!("PUBLISH{id}{dup} {}", String::from_utf8_lossy(p.payload))
+            let expiry = p.head.properties.message_expiry_interval();
+            let expiry = expiry.map_or(String::new(), |seconds| format!(" expiry={seconds}"));
+            format!("PUBLISH{id}{dup} {}{expiry}", String::from_utf8_lossy(p.payload))
         }
         Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubRel(a) | Packet::PubComp(a) => {
             let code = if a.code.is_failure() {
