@@ -14,6 +14,7 @@ extern crate std;
 pub mod client;
 #[cfg(feature = "alloc")]
 pub mod dispatch;
+mod flags;
 pub mod flow;
 #[cfg(feature = "alloc")]
 mod level_tree;

@@ -5,7 +5,7 @@ use mqtt_proto::{
     packet::{Ack, SubAck, UnsubAck},
 };
 
-use super::{Client, Event, Outcome, Slots, counters::more, input::Step, owed::Answerless};
+use super::{Client, Event, Outcome, Slots, counters::more, input::Step, link::Fact, owed::Answerless};
 use crate::{
     flow::{Answer, OnAnswer, Outgoing, Violation, rules},
     storage::{Kind, NONE, Stage, Storage},
@@ -180,7 +180,7 @@ impl<S: Storage> Client<S> {
         let Some(connection) = &mut self.connection else {
             return Step::Nothing;
         };
-        let Some(at) = connection.ping.unanswered.take() else {
+        let Some(at) = connection.pinged.take() else {
             return self.ignored();
         };
         let round_trip = now.saturating_duration_since(at);
@@ -210,7 +210,7 @@ impl<S: Storage> Client<S> {
         let asked = self
             .connection
             .as_ref()
-            .is_none_or(|c| c.asked.problem_information);
+            .is_none_or(|c| c.facts.has(Fact::ProblemInformation));
         if asked || properties.is_empty() {
             Ok(())
         } else {

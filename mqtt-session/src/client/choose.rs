@@ -17,7 +17,7 @@ use mqtt_proto::{
 
 use super::{
     Client,
-    link::{Connection, Link},
+    link::{Connection, Fact, Link},
     output::{Current, Job},
     room::Walk,
     turns::Class,
@@ -93,7 +93,10 @@ impl<S: Storage> Client<S> {
             Class::PubRec => self.answered(self.arrivals.pubrecs).is_some(),
             Class::PubComp => self.answered(self.arrivals.pubcomps).is_some(),
             Class::PubRel => self.outbox.next_release != NONE,
-            Class::Ping => self.connection.as_ref().is_some_and(|c| c.ping.owed),
+            Class::Ping => self
+                .connection
+                .as_ref()
+                .is_some_and(|c| c.facts.has(Fact::PingOwed)),
             Class::Control => self.output.control || self.outbox.next_request != NONE,
             Class::Message => !self.outbox.plain.is_empty() || self.next_in_window() != NONE,
         }
@@ -170,7 +173,10 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_ping(&mut self, version: Version) -> Option<Current> {
-        let owed = self.connection.as_ref().is_some_and(|c| c.ping.owed);
+        let owed = self
+            .connection
+            .as_ref()
+            .is_some_and(|c| c.facts.has(Fact::PingOwed));
         if owed {
             self.small(version, Job::Ping, Packet::PingReq)
         } else {

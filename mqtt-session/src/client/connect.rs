@@ -10,7 +10,7 @@ use super::{
     AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
     counters::more,
     input::Step,
-    link::{Asked, Connection, Link, Moment, Ping, ServerLimits},
+    link::{Available, Connection, Fact, Facts, Feature, Link, Moment, ServerLimits},
     output::Ending,
 };
 use crate::{
@@ -69,32 +69,35 @@ impl<S: Storage> Client<S> {
         self.output.control = true;
         let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
         let client = fingerprint(connect.client_id);
+        let known = self.session.exists && self.session.client == client && !connect.clean_start;
+        let kept = match connect.version {
+            Version::V31 | Version::V311 => !connect.clean_start,
+            Version::V5 => expiry > 0,
+        };
+        let problem_information = connect.properties.request_problem_information().unwrap_or(1) == 1;
+        let response_information = connect.properties.request_response_information() == Some(1);
+        let facts = Facts::NONE
+            .with(Fact::CleanStart, connect.clean_start)
+            .with(Fact::Known, known)
+            .with(Fact::Kept, kept)
+            .with(Fact::ExpiryAsked, expiry > 0)
+            .with(Fact::ProblemInformation, problem_information)
+            .with(Fact::ResponseInformation, response_information);
         self.connection = Some(Connection {
             state: Link::Connecting,
             version: connect.version,
             client,
-            clean_start: connect.clean_start,
-            known: self.session.exists && self.session.client == client && !connect.clean_start,
-            kept: match connect.version {
-                Version::V31 | Version::V311 => !connect.clean_start,
-                Version::V5 => expiry > 0,
-            },
-            expiry_asked: expiry > 0,
+            facts,
             keep_alive: connect.keep_alive,
             window: Window::new(0),
             server: ServerLimits::NONE,
-            asked: Asked {
-                problem_information: connect.properties.request_problem_information().unwrap_or(1) == 1,
-                response_information: connect.properties.request_response_information() == Some(1),
-            },
             deadline: self.now + self.config.connect_timeout,
             drain_until: Moment::NONE,
             last_sent: self.now,
             last_progress: self.now,
             last_received: self.now,
-            paused: false,
             unanswered: Moment::NONE,
-            ping: Ping::default(),
+            pinged: Moment::NONE,
             ping_token: None,
         });
         Ok(())
@@ -121,7 +124,7 @@ impl<S: Storage> Client<S> {
         }
         let expiry = last.properties.session_expiry_interval();
         // 5/3.14.2.2.2
-        if expiry.unwrap_or(0) > 0 && !connection.expiry_asked {
+        if expiry.unwrap_or(0) > 0 && !connection.facts.has(Fact::ExpiryAsked) {
             return Err(Refused::Unsupported(Unsupported::SessionExpiry));
         }
         let packet = Packet::Disconnect(*last);
@@ -140,7 +143,9 @@ impl<S: Storage> Client<S> {
         self.output.disconnect = Some(last.code);
         self.unchoose();
         if let Some(connection) = &mut self.connection {
-            connection.kept = expiry.map_or(connection.kept, |expiry| expiry > 0);
+            if let Some(expiry) = expiry {
+                connection.facts.set(Fact::Kept, expiry > 0);
+            }
             connection.deadline = self.now + self.config.close_timeout;
             connection.state = Link::Closing;
         }
@@ -152,9 +157,9 @@ impl<S: Storage> Client<S> {
         if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Connecting) {
             // What is kept here is of no session that this CONNECT asks for: 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6, and for
             // another client id 5/MQTT-3.1.3-2, 3.1.1/MQTT-3.1.3-2.
-            self.session.outdated |= !connection.known;
+            self.session.outdated |= !connection.facts.has(Fact::Known);
             self.session.exists &= self.session.client == connection.client;
-            self.session.exists |= connection.kept;
+            self.session.exists |= connection.facts.has(Fact::Kept);
             self.session.client = connection.client;
         }
     }
@@ -162,7 +167,7 @@ impl<S: Storage> Client<S> {
     /// If `disconnect` was called, its packet is written: the connection is over, and the session if the packet said so.
     pub(super) fn disconnect_written(&mut self) {
         if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Closing) {
-            self.session.exists = connection.kept;
+            self.session.exists = connection.facts.has(Fact::Kept);
             self.disconnected();
         }
     }
@@ -198,20 +203,21 @@ impl<S: Storage> Client<S> {
             // CONNECT is not written to its end; what follows it may not overtake it (5/MQTT-3.1.0-1).
             return Ok(Step::Unwritten);
         }
-        let resumable = connection.known && !self.session.outdated;
+        let known = connection.facts.has(Fact::Known);
+        let resumable = known && !self.session.outdated;
         // CONNACK of 3.1 does not tell: both ends go on from what they have.
         let session_present = match version {
             Version::V31 => resumable,
             Version::V311 | Version::V5 => connack.session_present,
         };
-        if session_present && connection.clean_start {
+        if session_present && connection.facts.has(Fact::CleanStart) {
             return Err(rules::SESSION_PRESENT_AFTER_CLEAN_START.broken(version));
         }
         let tolerated = match self.config.unknown_session {
             UnknownSession::Accept => true,
             UnknownSession::AsVersionSays => !version.has_properties(),
         };
-        if session_present && !connection.known && !tolerated {
+        if session_present && !known && !tolerated {
             // It is still not ours when it is told the next time.
             self.session.exists = false;
             return Err(rules::SESSION_PRESENT_UNEXPECTED.broken(version));
@@ -220,7 +226,7 @@ impl<S: Storage> Client<S> {
         if properties.authentication_method().is_some() {
             return Err(rules::UNEXPECTED_AUTH.broken(version));
         }
-        if properties.response_information().is_some() && !connection.asked.response_information {
+        if properties.response_information().is_some() && !connection.facts.has(Fact::ResponseInformation) {
             return Err(rules::RESPONSE_INFORMATION_UNASKED.broken(version));
         }
         // 5/MQTT-3.2.2-15 forbids to send what is owed; so it must not come to that.
@@ -234,7 +240,7 @@ impl<S: Storage> Client<S> {
         // 5/MQTT-3.1.2-21, 5/MQTT-3.2.2-21.
         connection.keep_alive = properties.server_keep_alive().unwrap_or(connection.keep_alive);
         if let Some(expiry) = properties.session_expiry_interval() {
-            connection.kept = expiry > 0;
+            connection.facts.set(Fact::Kept, expiry > 0);
         }
         connection.server = ServerLimits {
             packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
@@ -242,12 +248,9 @@ impl<S: Storage> Client<S> {
                 .maximum_qos()
                 .and_then(QoS::from_u8)
                 .unwrap_or(QoS::ExactlyOnce),
-            retain: properties.retain_available() != Some(0),
-            wildcards: properties.wildcard_subscription_available() != Some(0),
-            shared: properties.shared_subscription_available() != Some(0),
-            subscription_ids: properties.subscription_identifier_available() != Some(0),
+            available: Available::of(properties),
         };
-        self.session.exists = connection.kept;
+        self.session.exists = connection.facts.has(Fact::Kept);
         self.session.outdated = false;
         connection.state = Link::Connected;
         if let Some(assigned) = properties.assigned_client_identifier() {
@@ -357,7 +360,11 @@ impl<S: Storage> Client<S> {
                 let resend = flow.map(Outgoing::on_resume) != Some(Resend::PubRel);
                 let retain = slot.first & 1 == 1;
                 let size = self.packet_len(index, version);
-                if resend && (size > server.packet_size || qos > server.qos || (retain && !server.retain)) {
+                if resend
+                    && (size > server.packet_size
+                        || qos > server.qos
+                        || (retain && !server.available.has(Feature::Retain)))
+                {
                     if self.outbox.next_message == index {
                         self.outbox.next_message = next;
                     }

@@ -2,7 +2,11 @@
 
 use mqtt_proto::{Frame, Packet, PacketType, Sender, Version, frame_len};
 
-use super::{Client, Event, link::Link, stream::Piece};
+use super::{
+    Client, Event,
+    link::{Fact, Link},
+    stream::Piece,
+};
 use crate::{
     Instant,
     flow::{Answer, Violation, rules},
@@ -160,7 +164,7 @@ impl<S: Storage> Client<S> {
     pub fn handle_paused(&mut self, now: Instant, paused: bool) {
         self.advance(now);
         if let Some(connection) = &mut self.connection {
-            connection.paused = paused;
+            connection.facts.set(Fact::Paused, paused);
             if !paused {
                 // What the server sent meanwhile is still on its way through the caller's buffers.
                 connection.last_received = self.now;

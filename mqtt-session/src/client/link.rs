@@ -1,10 +1,11 @@
 //! One connection: what was agreed with the server, and how it ends.
 
-use mqtt_proto::{QoS, ReasonCode, Version};
+use mqtt_proto::{Properties, QoS, ReasonCode, Version};
 
 use super::{AbortReason, Client, output::Ending};
 use crate::{
     Instant, Token,
+    flags::flags,
     flow::{Incoming, Violation, Window},
     storage::{End, List, NONE, Storage},
 };
@@ -34,18 +35,11 @@ pub(super) struct Connection {
     pub(super) version: Version,
     /// The fingerprint of the client id in CONNECT.
     pub(super) client: u32,
-    pub(super) clean_start: bool,
-    /// The server may have a session that an earlier connection left, and CONNECT asked for it.
-    pub(super) known: bool,
-    /// The session outlives the connection.
-    pub(super) kept: bool,
-    /// CONNECT had a Session Expiry Interval above 0.
-    pub(super) expiry_asked: bool,
+    pub(super) facts: Facts,
     /// Seconds; 0: no keep-alive.
     pub(super) keep_alive: u16,
     pub(super) window: Window,
     pub(super) server: ServerLimits,
-    pub(super) asked: Asked,
     /// For CONNACK; from `disconnect` or the end on, for the last words.
     pub(super) deadline: Instant,
     /// `shutdown` was called: disconnect when nothing is under way, at the latest then.
@@ -55,13 +49,34 @@ pub(super) struct Connection {
     /// When the transport last took a byte, or PINGREQ began to wait for it to take one.
     pub(super) last_progress: Instant,
     pub(super) last_received: Instant,
-    /// The caller does not read: silence is not the server's fault.
-    pub(super) paused: bool,
     /// Since when an answer to a message is awaited, in 3.x.
     pub(super) unanswered: Moment,
-    pub(super) ping: Ping,
+    /// When the first PINGREQ was written that has no answer yet.
+    pub(super) pinged: Moment,
     /// The caller's own ping.
     pub(super) ping_token: Option<Token>,
+}
+
+flags! {
+    /// What is true of one connection.
+    pub(super) struct Facts(u8) of
+    enum Fact {
+        CleanStart,
+        /// The server may have a session that an earlier connection left, and CONNECT asked for it.
+        Known,
+        /// The session outlives the connection.
+        Kept,
+        /// CONNECT had a Session Expiry Interval above 0.
+        ExpiryAsked,
+        /// CONNECT did not forbid Reason String and User Property.
+        ProblemInformation,
+        /// CONNECT asked for Response Information.
+        ResponseInformation,
+        /// The caller does not read: silence is not the server's fault.
+        Paused,
+        /// A PINGREQ is to be written.
+        PingOwed,
+    }
 }
 
 /// What the server cannot do or will not take (3.2.2.3).
@@ -69,37 +84,46 @@ pub(super) struct Connection {
 pub(super) struct ServerLimits {
     pub(super) packet_size: u32,
     pub(super) qos: QoS,
-    pub(super) retain: bool,
-    pub(super) wildcards: bool,
-    pub(super) shared: bool,
-    pub(super) subscription_ids: bool,
+    pub(super) available: Available,
+}
+
+flags! {
+    /// What the server can do.
+    pub(super) struct Available(u8) of
+    enum Feature {
+        Retain,
+        Wildcards,
+        SharedSubscriptions,
+        SubscriptionIds,
+    }
+}
+
+impl Available {
+    /// What CONNACK says that there is.
+    pub(super) fn of(connack: Properties<'_>) -> Self {
+        Self::NONE
+            .with(Feature::Retain, connack.retain_available() != Some(0))
+            .with(
+                Feature::Wildcards,
+                connack.wildcard_subscription_available() != Some(0),
+            )
+            .with(
+                Feature::SharedSubscriptions,
+                connack.shared_subscription_available() != Some(0),
+            )
+            .with(
+                Feature::SubscriptionIds,
+                connack.subscription_identifier_available() != Some(0),
+            )
+    }
 }
 
 impl ServerLimits {
     pub(super) const NONE: Self = Self {
         packet_size: u32::MAX,
         qos: QoS::ExactlyOnce,
-        retain: true,
-        wildcards: true,
-        shared: true,
-        subscription_ids: true,
+        available: Available::ALL,
     };
-}
-
-/// What CONNECT allowed the server to say.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) problem_information: bool,
-    pub(super) response_information: bool,
-}
-
-/// PINGREQs and their answers.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ping {
-    /// When the first one was written that has no answer yet.
-    pub(super) unanswered: Moment,
-    /// One is to be written.
-    pub(super) owed: bool,
 }
 
 /// A moment or none, in the memory of a moment.
@@ -214,7 +238,8 @@ impl<S: Storage> Client<S> {
         self.outbox.next_request = NONE;
         if let Some(connection) = &mut self.connection {
             self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
-            connection.ping = Ping::default();
+            connection.pinged = Moment::NONE;
+            connection.facts.set(Fact::PingOwed, false);
         }
         self.keep_nothing();
     }

@@ -5,7 +5,7 @@ use mqtt_proto::{Properties, QoS, ReasonCode};
 use super::{
     Client, Closed, ClosedBy,
     counters::more,
-    link::{Link, Moment},
+    link::{Fact, Link, Moment},
     turns::Turns,
 };
 use crate::{
@@ -406,9 +406,9 @@ impl<S: Storage> Client<S> {
             Job::Ping => {
                 let now = self.now;
                 if let Some(connection) = &mut self.connection {
-                    connection.ping.owed = false;
-                    if connection.ping.unanswered.is_none() {
-                        connection.ping.unanswered = Moment::at(now);
+                    connection.facts.set(Fact::PingOwed, false);
+                    if connection.pinged.is_none() {
+                        connection.pinged = Moment::at(now);
                     }
                 }
             }

@@ -14,7 +14,7 @@ use core::ops::Range;
 
 use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
 
-use super::{Client, Offline, WhenFull, expiry::Moments};
+use super::{Client, Offline, WhenFull, expiry::Moments, link::Feature};
 use crate::{
     Instant, NotTaken, Payload, Refused, Token, Unsupported,
     flow::Outgoing,
@@ -185,7 +185,7 @@ impl<S: Storage> Client<S> {
         if message.qos > connection.server.qos {
             return Err(Refused::Unsupported(Unsupported::QoS)); // 5/MQTT-3.2.2-11
         }
-        if message.retain && !connection.server.retain {
+        if message.retain && !connection.server.available.has(Feature::Retain) {
             return Err(Refused::Unsupported(Unsupported::Retain)); // 5/MQTT-3.2.2-14
         }
         Ok(())

@@ -5,7 +5,10 @@ use mqtt_proto::{
     packet::{Filters, Subscribe, Subscription, Subscriptions, Unsubscribe},
 };
 
-use super::{Client, link::Connection};
+use super::{
+    Client,
+    link::{Connection, Feature},
+};
 use crate::{
     Instant, Refused, Token, Unsupported,
     flow::next_free_id,
@@ -76,7 +79,7 @@ impl<S: Storage> Client<S> {
         if let Some(connection) = &mut self.connection {
             connection.ping_token = Some(token);
             // The answer to a PINGREQ that is under way serves as well.
-            if connection.ping.unanswered.is_none() {
+            if connection.pinged.is_none() {
                 connection.owe_ping(now);
             }
         }
@@ -141,16 +144,21 @@ fn check_server_takes(
     properties: Properties<'_>,
 ) -> Result<(), Refused> {
     let server = connection.server;
-    if !server.subscription_ids && properties.subscription_identifiers().next().is_some() {
+    if !server.available.has(Feature::SubscriptionIds)
+        && properties.subscription_identifiers().next().is_some()
+    {
         return Err(Refused::Unsupported(Unsupported::SubscriptionIdentifier));
     }
     for subscription in filters {
         let filter = subscription.filter;
-        if !server.wildcards && filter.has_wildcard() {
+        if !server.available.has(Feature::Wildcards) && filter.has_wildcard() {
             return Err(Refused::Unsupported(Unsupported::WildcardSubscription));
         }
         // In 3.x `$share/…` is a filter like any other.
-        if !server.shared && connection.version.has_properties() && filter.share().is_some() {
+        if !server.available.has(Feature::SharedSubscriptions)
+            && connection.version.has_properties()
+            && filter.share().is_some()
+        {
             return Err(Refused::Unsupported(Unsupported::SharedSubscription));
         }
     }

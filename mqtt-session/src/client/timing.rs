@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{
     Client,
-    link::{Connection, Link},
+    link::{Connection, Fact, Link},
 };
 use crate::{Instant, flow::rules, storage::Storage};
 
@@ -52,7 +52,7 @@ impl<S: Storage> Client<S> {
     /// The server cannot be heard now, and so its silence says nothing: the caller does not read, or a message waits in
     /// its buffer for the caller's acknowledgements.
     fn is_deaf(&self, connection: &Connection) -> bool {
-        connection.paused || self.arrivals.stalled
+        connection.facts.has(Fact::Paused) || self.arrivals.stalled
     }
 
     fn next_due(&self) -> Option<(Instant, Due)> {
@@ -83,7 +83,7 @@ impl<S: Storage> Client<S> {
                 let deaf = self.is_deaf(connection);
                 // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers. As
                 // long as PINGREQ itself waits, so is every byte that the transport takes.
-                let heard = match (connection.ping.owed, connection.ping.unanswered.get()) {
+                let heard = match (connection.facts.has(Fact::PingOwed), connection.pinged.get()) {
                     (_, Some(sent)) => Some(sent),
                     (true, None) => Some(connection.last_progress),
                     (false, None) => None,
@@ -92,7 +92,7 @@ impl<S: Storage> Client<S> {
                     let heard = at.max(connection.last_received);
                     (heard + self.config.ping_timeout, Due::PingResp)
                 });
-                let ping = if connection.ping.owed {
+                let ping = if connection.facts.has(Fact::PingOwed) {
                     None
                 } else {
                     connection.ping_due(deaf).map(|at| (at, Due::KeepAlive))
@@ -138,8 +138,8 @@ impl<S: Storage> Client<S> {
 impl Connection {
     /// A PINGREQ is to be written.
     pub(super) fn owe_ping(&mut self, now: Instant) {
-        if !self.ping.owed {
-            self.ping.owed = true;
+        if !self.facts.has(Fact::PingOwed) {
+            self.facts.set(Fact::PingOwed, true);
             self.last_progress = now;
         }
     }
@@ -151,7 +151,7 @@ impl Connection {
             return None;
         }
         // Also while an answer is awaited: the server counts what it hears, not what it has answered.
-        let quiet_since = if deaf || self.ping.unanswered.is_some() {
+        let quiet_since = if deaf || self.pinged.is_some() {
             self.last_sent
         } else {
             self.last_sent.min(self.last_received)
