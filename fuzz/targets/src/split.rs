@@ -3,7 +3,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0 | version + 3 × flags: 1 events are detached and viewed again, 2 what is owed is written after each event, not only when the client takes nothing more, 4 manual acknowledging, 8 a CONNACK stands before the stream, 16 fixed memory, 32 the application publishes and subscribes |
-//! | 1, and so many | sizes of the pieces, again and again |
+//! | 1, and so many | sizes of the pieces, again and again; if the first is odd, large messages are told in pieces |
 //! | rest | the stream |
 //!
 //! What is written makes room and frees packet ids, so both runs write at the same places of the stream: after events,
@@ -15,11 +15,15 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     AckToken, Body, Client, Config, Event, Instant, Publish,
-    client::{Ack, Acknowledge},
+    client::{Ack, Acknowledge, Oversize},
     storage::{Fixed, Heap, Storage},
 };
 
 use crate::{choices::Choices, version};
+
+/// Bytes that the client's receive buffer holds, if larger messages are told in pieces; and if they are refused.
+const STREAM_BUFFER: usize = 64;
+const BUFFER: usize = 4096;
 
 const DETACHED: u8 = 1;
 const WRITE_AFTER_EVENTS: u8 = 2;
@@ -47,11 +51,15 @@ pub fn run(data: &[u8]) {
         stream.extend(connack);
     }
     stream.extend(choices.rest());
+    let buffer = match pieces.first() {
+        Some(first) if first & 1 == 1 => STREAM_BUFFER,
+        _ => BUFFER,
+    };
     let play = |pieces: &[u8], flags: u8| {
         if flags & FIXED != 0 {
-            play(Fixed::<4, 256>::new(), version, flags, &stream, pieces)
+            play(Fixed::<4, 256>::new(), version, flags, buffer, &stream, pieces)
         } else {
-            play(Heap::new(), version, flags, &stream, pieces)
+            play(Heap::new(), version, flags, buffer, &stream, pieces)
         }
     };
     let whole = play(&[], flags & !DETACHED);
@@ -59,9 +67,19 @@ pub fn run(data: &[u8]) {
     assert_eq!(play(&[1], flags), whole, "byte by byte");
 }
 
-fn play<S: Storage>(storage: S, version: Version, flags: u8, stream: &[u8], pieces: &[u8]) -> Vec<String> {
+fn play<S: Storage>(
+    storage: S,
+    version: Version,
+    flags: u8,
+    buffer: usize,
+    stream: &[u8],
+    pieces: &[u8],
+) -> Vec<String> {
     let mut config = Config::DEFAULT;
-    config.receive_buffer = 4096;
+    config.receive_buffer = u32::try_from(buffer).expect("a small buffer");
+    if buffer == STREAM_BUFFER {
+        config.oversize = Oversize::Stream;
+    }
     if flags & MANUAL != 0 {
         config.acknowledge = Acknowledge::Manual;
     }
@@ -71,13 +89,21 @@ fn play<S: Storage>(storage: S, version: Version, flags: u8, stream: &[u8], piec
         version,
         acks: Vec::new(),
         log: Vec::new(),
+        data: None,
     };
     player.connect();
     let mut pieces = pieces.iter().map(|&piece| usize::from(piece.max(1))).cycle();
     let (mut done, mut given) = (0, 0);
     while given < stream.len() {
         given = stream.len().min(given + pieces.next().unwrap_or(stream.len()));
-        done += player.feed(&stream[done..given]);
+        // No more than the buffer holds.
+        loop {
+            let n = player.feed(&stream[done..given.min(done + buffer)]);
+            done += n;
+            if n == 0 || done == given {
+                break;
+            }
+        }
     }
     player.client.handle_disconnect(NOW);
     player.feed(&[]);
@@ -92,6 +118,9 @@ struct Player<S: Storage> {
     version: Version,
     acks: Vec<AckToken>,
     log: Vec<String>,
+    /// Bytes of the message in pieces that have been told since the last thing that was not such bytes. How many come at
+    /// once depends on the pieces.
+    data: Option<(u32, Vec<u8>)>,
 }
 
 impl<S: Storage> Player<S> {
@@ -139,7 +168,18 @@ impl<S: Storage> Player<S> {
     }
 
     fn look(&mut self, event: Event<'_>) {
-        self.log.push(format!("{event:?}"));
+        if let Event::MessageData { offset, bytes } = event {
+            assert!(!bytes.is_empty());
+            let (start, data) = self.data.get_or_insert_with(|| (offset, Vec::new()));
+            assert_eq!(
+                *start as usize + data.len(),
+                offset as usize,
+                "one piece after the other"
+            );
+            data.extend(bytes);
+            return;
+        }
+        self.say(format!("{event:?}"));
         match event {
             Event::Connected(_) if self.flags & BUSY != 0 => {
                 for qos in [
@@ -150,31 +190,41 @@ impl<S: Storage> Player<S> {
                 ] {
                     let topic = TopicName::new("t").expect("a topic");
                     let token = self.client.publish(NOW, &Publish::new(topic, qos), b"x");
-                    self.log.push(format!("{token:?}"));
+                    self.say(format!("{token:?}"));
                 }
                 let filter = TopicFilter::new("#").expect("a filter");
                 let options = SubscriptionOptions::new(QoS::ExactlyOnce);
                 let all = [Subscription { filter, options }];
                 let token = self.client.subscribe(NOW, &all, Properties::EMPTY);
-                self.log.push(format!("{token:?} {:?}", self.client.ping(NOW)));
+                let ping = self.client.ping(NOW);
+                self.say(format!("{token:?} {ping:?}"));
             }
             Event::Message(message) => self.acks.extend(message.ack),
+            Event::MessageEnd(Ok(ack)) => self.acks.extend(ack),
             _ => {}
         }
     }
 
+    fn say(&mut self, what: String) {
+        if let Some((offset, data)) = self.data.take() {
+            self.log.push(format!("{offset} {data:02x?}"));
+        }
+        self.log.push(what);
+    }
+
     /// Writes all there is; false if there is nothing.
     fn write(&mut self) -> bool {
-        let before = self.log.len();
+        let mut some = false;
         while let Some(transmit) = self.client.poll_transmit() {
             let Body::Bytes(body) = transmit.body else {
                 panic!("no payload is external")
             };
-            self.log.push(format!("{:02x?} {body:02x?}", transmit.head));
-            let len = transmit.len();
+            let (what, len) = (format!("{:02x?} {body:02x?}", transmit.head), transmit.len());
+            self.say(what);
             self.client.handle_written(NOW, len);
+            some = true;
         }
-        self.log.len() > before
+        some
     }
 
     /// Acknowledges the newest message; false if there is none.

@@ -12,7 +12,7 @@ use core::time::Duration;
 use mqtt_proto::{QoS, ReasonCode, Version};
 use mqtt_session::{
     Config,
-    client::{Acknowledge, Offline, OnSessionLost, UnknownSession},
+    client::{Acknowledge, Offline, OnSessionLost, Oversize, UnknownSession},
     storage::{Fixed, Heap, HeapLimits, Storage},
 };
 
@@ -49,6 +49,7 @@ enum Op {
     Take,
     Cut,
     Wait,
+    /// Or an end without DISCONNECT.
     Disconnect,
     Pause,
 }
@@ -98,6 +99,9 @@ pub fn run(data: &[u8]) {
     }
     if flags & 8 != 0 {
         config.unknown_session = UnknownSession::Accept;
+    }
+    if flags & 16 != 0 {
+        config.oversize = Oversize::Stream;
     }
     match memory & 3 {
         0 => play(World::new(config, Fixed::<4, 256>::new()), choices),
@@ -151,7 +155,8 @@ fn step<S: Storage>(world: &mut World<S>, choices: &mut Choices<'_>) {
         Op::Message => {
             let (how, id) = (choices.byte(), choices.byte());
             let qos = QoS::from_u8(how & 3).unwrap_or(QoS::ExactlyOnce);
-            world.server_publishes(qos, how & 4 != 0, id, choices.bytes());
+            let payload = choices.bytes().repeat(if how & 16 == 0 { 1 } else { 30 });
+            world.server_publishes(qos, how & 4 != 0, id, &payload);
             if how & 8 == 0 {
                 world.read();
             }
@@ -201,7 +206,10 @@ fn step<S: Storage>(world: &mut World<S>, choices: &mut Choices<'_>) {
             let span = [1, 500, 5_000, 19_999, 30_001, 100_000, 86_400_000][usize::from(how % 7)];
             world.wait(Duration::from_millis(span), how & 128 != 0);
         }
-        Op::Disconnect => world.disconnect(choices.byte()),
+        Op::Disconnect => match choices.byte() {
+            how if how & 64 == 0 => world.disconnect(how),
+            _ => world.abort(),
+        },
         Op::Pause => world.pause(choices.byte() & 1 != 0),
     }
 }

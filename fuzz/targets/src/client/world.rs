@@ -1,7 +1,7 @@
 //! A client, its application, the two pipes and the server; and what must hold between them.
 
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqtt_proto::{
     Frame, Packet, PacketId, PacketType, Properties, Property, QoS, ReasonCode, Sender, TopicFilter,
@@ -10,7 +10,7 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     AckToken, Body, Client, Config, Event, Instant, Payload, Publish, ReceiveBuffer, Refused,
-    client::{Ack, Acknowledge},
+    client::{AbortReason, Ack, Acknowledge, Broken, Oversize},
     storage::Storage,
 };
 
@@ -33,6 +33,29 @@ pub(super) struct World<S: Storage> {
     acks: Vec<AckToken>,
     /// QoS 2 messages that were told and not released or refused.
     told: BTreeSet<PacketId>,
+    /// The message that is told in pieces.
+    stream: Option<Stream>,
+    /// What a client should have counted.
+    tally: Tally,
+}
+
+/// A message of which not everything was told.
+struct Stream {
+    qos: QoS,
+    id: Option<PacketId>,
+    len: u32,
+    told: u32,
+}
+
+/// What crossed the link, and was told.
+#[derive(Default)]
+struct Tally {
+    bytes_in: u64,
+    bytes_out: u64,
+    packets_in: BTreeMap<u8, u64>,
+    packets_out: BTreeMap<u8, u64>,
+    aborted: Vec<AbortReason>,
+    connections: u32,
 }
 
 /// What was seen on one connection.
@@ -47,6 +70,8 @@ struct Link {
     closed: bool,
     receive_maximum: u16,
     in_flight: BTreeSet<PacketId>,
+    /// What was taken of a packet that is larger than the receive buffer.
+    partial: Vec<u8>,
     /// QoS 1 messages in the order in which they were told.
     pubacks: VecDeque<PacketId>,
 }
@@ -66,6 +91,8 @@ impl<S: Storage> World<S> {
             live: BTreeSet::new(),
             acks: Vec::new(),
             told: BTreeSet::new(),
+            stream: None,
+            tally: Tally::default(),
         }
     }
 
@@ -103,6 +130,7 @@ impl<S: Storage> World<S> {
             closed: false,
             receive_maximum: u16::MAX,
             in_flight: BTreeSet::new(),
+            partial: Vec::new(),
             pubacks: VecDeque::new(),
         });
     }
@@ -113,6 +141,7 @@ impl<S: Storage> World<S> {
         if let Some(link) = self.link.take() {
             assert!(link.closed, "each connection ends with one Closed");
         }
+        self.check_counters();
         self.rx.clear();
         self.pipe.clear();
         self.wire.clear();
@@ -131,6 +160,44 @@ impl<S: Storage> World<S> {
         {
             link.over = true;
         }
+    }
+
+    pub(super) fn abort(&mut self) {
+        self.client.abort(self.now);
+        assert!(self.client.poll_transmit().is_none(), "nothing more is written");
+        if let Some(link) = &mut self.link {
+            link.over = true;
+        }
+    }
+
+    /// The client has counted what was seen here.
+    fn check_counters(&self) {
+        let Some(counters) = self.client.counters() else {
+            return;
+        };
+        let tally = &self.tally;
+        assert_eq!(
+            (counters.bytes_in, counters.bytes_out),
+            (tally.bytes_in, tally.bytes_out)
+        );
+        for packet in PacketType::ALL {
+            let count = |of: &BTreeMap<u8, u64>| of.get(&(packet as u8)).copied().unwrap_or(0);
+            assert_eq!(
+                counters.packets_in(packet),
+                count(&tally.packets_in),
+                "{packet} in"
+            );
+            assert_eq!(
+                counters.packets_out(packet),
+                count(&tally.packets_out),
+                "{packet} out"
+            );
+        }
+        for why in &tally.aborted {
+            let count = tally.aborted.iter().filter(|other| *other == why).count();
+            assert_eq!(counters.aborted(*why) as usize, count, "{why:?}");
+        }
+        assert_eq!(counters.connections, tally.connections);
     }
 
     pub(super) fn pause(&mut self, paused: bool) {
@@ -264,6 +331,7 @@ impl<S: Storage> World<S> {
         let again = self.client.poll_transmit().map(|transmit| transmit.len());
         assert_eq!(again, Some(len), "asking changes nothing");
         bytes.truncate(n);
+        self.tally.bytes_out += bytes.len() as u64;
         self.wire.extend(&bytes);
         self.client.handle_written(self.now, bytes.len());
         self.parse_wire();
@@ -282,6 +350,7 @@ impl<S: Storage> World<S> {
     pub(super) fn take(&mut self, room: usize) {
         let mut out = vec![0; room];
         let n = self.client.take_transmit(self.now, &mut out);
+        self.tally.bytes_out += n as u64;
         self.wire.extend(&out[..n]);
         self.parse_wire();
     }
@@ -292,6 +361,7 @@ impl<S: Storage> World<S> {
             link,
             server,
             told,
+            tally,
             ..
         } = self;
         if wire.is_empty() {
@@ -300,6 +370,7 @@ impl<S: Storage> World<S> {
         let link = link.as_mut().expect("nothing is written without a connection");
         take_packets(wire, link.version, Sender::Client, |packet| {
             show(|| format!("-> {packet}"));
+            *tally.packets_out.entry(packet.packet_type() as u8).or_default() += 1;
             let is_connect = packet.packet_type() == PacketType::Connect;
             assert_ne!(
                 link.begun, is_connect,
@@ -437,6 +508,8 @@ impl<S: Storage> World<S> {
             live,
             acks,
             told,
+            stream,
+            tally,
             now,
             ..
         } = self;
@@ -447,8 +520,12 @@ impl<S: Storage> World<S> {
         if let Some(link) = link
             && !link.over
         {
-            frames(&filled[..consumed], link.version, |packet| {
-                link.read(packet, told)
+            tally.bytes_in += consumed as u64;
+            let mut bytes = core::mem::take(&mut link.partial);
+            bytes.extend(&filled[..consumed]);
+            link.partial = frames(&bytes, link.version, &client.config(), |packet| {
+                *tally.packets_in.entry(packet.packet_type() as u8).or_default() += 1;
+                link.read(packet, told);
             });
         }
         if let Some(event) = &handled.event {
@@ -458,6 +535,7 @@ impl<S: Storage> World<S> {
             None => {}
             Some(Event::Connected(connected)) => {
                 let link = link.as_mut().expect("there is a connection");
+                tally.connections += 1;
                 link.receive_maximum = connected.properties.receive_maximum().unwrap_or(u16::MAX);
                 if !connected.session_present {
                     told.clear();
@@ -466,26 +544,70 @@ impl<S: Storage> World<S> {
             Some(Event::Message(message)) => {
                 let link = link.as_mut().expect("there is a connection");
                 assert!(!link.over);
-                let manual = client.config().acknowledge == Acknowledge::Manual;
-                assert_eq!(message.ack.is_some(), manual && message.qos > QoS::AtMostOnce);
-                match (message.qos, message.packet_id) {
-                    (QoS::AtMostOnce, None) => {}
-                    (QoS::AtLeastOnce, Some(id)) => link.pubacks.push_back(id),
-                    // 5/MQTT-4.3.3-10, 3.1.1/MQTT-4.3.3-2
-                    (QoS::ExactlyOnce, Some(id)) => {
-                        assert!(told.insert(id), "QoS 2 message {id} is told twice")
-                    }
-                    other => panic!("{other:?}"),
-                }
+                assert!(stream.is_none(), "no message inside another one");
+                link.arrived(
+                    &client.config(),
+                    message.qos,
+                    message.packet_id,
+                    &message.ack,
+                    told,
+                );
                 acks.extend(message.ack);
             }
-            Some(Event::Completed { token, .. } | Event::Aborted { token, .. }) => {
+            Some(Event::MessageStart(start)) => {
+                let link = link.as_ref().expect("there is a connection");
+                assert!(!link.over && stream.is_none());
+                assert_eq!(client.config().oversize, Oversize::Stream);
+                let id = start.packet_id;
+                assert!(
+                    start.qos < QoS::ExactlyOnce || id.is_none_or(|id| !told.contains(&id)),
+                    "a QoS 2 message begins again that was told"
+                );
+                *stream = Some(Stream {
+                    qos: start.qos,
+                    id,
+                    len: start.payload_len,
+                    told: 0,
+                });
+            }
+            Some(Event::MessageData { offset, bytes }) => {
+                let stream = stream.as_mut().expect("a message has begun");
+                assert_eq!(stream.told, offset, "one piece after the other");
+                assert!(!bytes.is_empty());
+                stream.told += bytes.len() as u32;
+                assert!(stream.told <= stream.len);
+            }
+            Some(Event::MessageEnd(end)) => {
+                let stream = stream.take().expect("a message has begun");
+                let link = link.as_mut().expect("there is a connection");
+                match end {
+                    Ok(ack) => {
+                        assert!(!link.over);
+                        assert_eq!(stream.told, stream.len, "all of it");
+                        link.arrived(&client.config(), stream.qos, stream.id, &ack, told);
+                        acks.extend(ack);
+                    }
+                    Err(Broken) => link.over = true,
+                }
+            }
+            Some(Event::Completed { token, .. }) => {
                 assert!(
                     live.remove(&token.get()),
                     "{token:?} ends, which is not under way"
                 );
             }
+            Some(Event::Aborted { token, why }) => {
+                assert!(
+                    live.remove(&token.get()),
+                    "{token:?} is aborted, which is not under way"
+                );
+                tally.aborted.push(why);
+            }
             Some(Event::Closed(_)) => {
+                assert!(
+                    stream.is_none(),
+                    "a message that is broken is told before the end"
+                );
                 let link = link.as_mut().expect("there is a connection");
                 assert!(!link.closed, "a connection ends once");
                 link.closed = true;
@@ -509,6 +631,7 @@ impl<S: Storage> World<S> {
         assert!(self.client.is_idle());
         self.all_memory_is_free();
         assert!(self.client.is_idle());
+        self.check_counters();
     }
 
     fn fresh_connection(&mut self) {
@@ -552,6 +675,28 @@ impl<S: Storage> World<S> {
 }
 
 impl Link {
+    /// All of a message was told.
+    fn arrived(
+        &mut self,
+        config: &Config,
+        qos: QoS,
+        id: Option<PacketId>,
+        ack: &Option<AckToken>,
+        told: &mut BTreeSet<PacketId>,
+    ) {
+        let manual = config.acknowledge == Acknowledge::Manual;
+        assert_eq!(ack.is_some(), manual && qos > QoS::AtMostOnce);
+        match (qos, id) {
+            (QoS::AtMostOnce, None) => {}
+            (QoS::AtLeastOnce, Some(id)) => self.pubacks.push_back(id),
+            // 5/MQTT-4.3.3-10, 3.1.1/MQTT-4.3.3-2
+            (QoS::ExactlyOnce, Some(id)) => {
+                assert!(told.insert(id), "QoS 2 message {id} is told twice")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// The client has taken this packet.
     fn read(&mut self, packet: &Packet<'_>, told: &mut BTreeSet<PacketId>) {
         show(|| format!("<- {packet}"));
@@ -570,14 +715,24 @@ impl Link {
     }
 }
 
-/// The packets that a client has consumed.
-fn frames(mut bytes: &[u8], version: Version, mut look: impl FnMut(&Packet<'_>)) {
+/// The packets that a client has consumed; gives what is left, of one that is consumed in pieces.
+fn frames(mut bytes: &[u8], version: Version, config: &Config, mut look: impl FnMut(&Packet<'_>)) -> Vec<u8> {
     while !bytes.is_empty() {
-        let Ok(Frame::Len(len)) = frame_len(bytes, u32::MAX) else {
-            panic!("whole packets are consumed, not {bytes:02x?}")
-        };
-        let (frame, rest) = bytes.split_at(len);
-        look(&Packet::decode(version, Sender::Server, frame).expect("what is wrong is not consumed"));
-        bytes = rest;
+        match frame_len(bytes, u32::MAX) {
+            Ok(Frame::Len(len)) => {
+                let (frame, rest) = bytes.split_at(len);
+                look(&Packet::decode(version, Sender::Server, frame).expect("what is wrong is not consumed"));
+                bytes = rest;
+            }
+            Ok(Frame::Need(len))
+                if config.oversize == Oversize::Stream
+                    && len > config.receive_buffer as usize
+                    && bytes[0] >> 4 == PacketType::Publish as u8 =>
+            {
+                return bytes.to_vec();
+            }
+            other => panic!("whole packets are consumed, not {bytes:02x?}: {other:?}"),
+        }
     }
+    Vec::new()
 }
