@@ -12,7 +12,7 @@ use core::time::Duration;
 use mqtt_proto::{QoS, ReasonCode, Version};
 use mqtt_session::{
     Config,
-    client::{Acknowledge, Offline, OnSessionLost, Oversize, UnknownSession},
+    client::{Acknowledge, Offline, OnSessionLost, Oversize, UnknownSession, WhenFull},
     storage::{Fixed, Heap, HeapLimits, Storage},
 };
 
@@ -102,6 +102,16 @@ pub fn run(data: &[u8]) {
     }
     if flags & 16 != 0 {
         config.oversize = Oversize::Stream;
+    }
+    config.when_full = match flags >> 5 & 3 {
+        0 => WhenFull::Refuse,
+        1 => WhenFull::DropOldest,
+        2 => WhenFull::DropQoS0,
+        _ => WhenFull::KeepNothing,
+    };
+    if flags & 128 != 0 {
+        config.max_age = Some(Duration::from_secs(40));
+        config.resend_after = Some(Duration::from_secs(7));
     }
     match memory & 3 {
         0 => play(World::new(config, Fixed::<4, 256>::new()), choices),
