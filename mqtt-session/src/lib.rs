@@ -24,6 +24,7 @@ pub mod reconnect;
 mod refused;
 #[cfg(feature = "alloc")]
 pub mod registry;
+pub mod request_response;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod storage;

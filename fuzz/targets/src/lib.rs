@@ -7,6 +7,7 @@
 //! | [`split`] | however what a server sends is split, the client tells and writes the same |
 //! | [`client`] | whatever a server and an application do, no operation is lost, doubled or left over |
 //! | [`broker`] | whatever clients do, a server says nothing wrong, and holds no more than its limits |
+//! | [`dispatch`] | messages go where a matcher that looks at every pattern says, with its captures, in the documented order |
 //!
 //! The fuzzer's programs are in `fuzz/fuzz_targets`; `cargo test` runs the same functions over the corpora.
 #![allow(
@@ -18,6 +19,7 @@ pub mod broker;
 pub mod choices;
 pub mod client;
 pub mod decode;
+pub mod dispatch;
 pub mod drafts;
 pub mod round_trip;
 pub mod split;
