@@ -102,7 +102,7 @@ impl Both {
                 match self.requests.handle_message(topic, message.properties.view()) {
                     Response::Answer { value, .. } => answered.push((value, message.payload.to_vec())),
                     Response::Unexpected => unexpected += 1,
-                    other => panic!("{other:?}"),
+                    other @ (Response::Other | _) => panic!("{other:?}"),
                 }
             }
         }
