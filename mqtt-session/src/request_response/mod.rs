@@ -1,11 +1,11 @@
 //! Requests and their responses (5.0, 4.10): who asks, and who answers.
 //!
 //! A request is a message with a Response Topic and Correlation Data; the response is a message to that topic with the same
-//! Correlation Data. [`Requests`] makes the one and finds the other: each request ends exactly once, with its answer or as
-//! [`Unanswered`]. [`ReplyTo`] is the other side: where a request wants its answer. Both are values beside the client;
-//! nothing is subscribed or published behind anybody's back.
+//! Correlation Data. `Requests` makes the one and finds the other: each request ends exactly once. [`ReplyTo`] is the other
+//! side: where a request wants its answer. Both are values beside the client; nothing is subscribed or published behind
+//! anybody's back. 3.1 and 3.1.1 have no properties, so there are no requests: they are refused.
 //!
-//! 3.1 and 3.1.1 have no properties, so there are no requests: they are refused. [`ReplyTo`] needs no allocator.
+//! [`ReplyTo`] needs no allocator; the others are there with the feature `alloc`.
 //!
 //! ```
 //! use core::time::Duration;
@@ -65,18 +65,6 @@
 //! assert_eq!((requests.poll_timeout(), requests.poll_unanswered()), (None, None));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
-//!
-//! # The way of a request
-//!
-//! | it ends as | when |
-//! |---|---|
-//! | [`Response::Answer`] | a message with its Correlation Data came to its response topic |
-//! | [`Why::TimedOut`] | nothing came in time; what of it had not been sent by then is dropped by the client |
-//! | [`Why::Refused`] | the server said so in PUBACK or PUBREC, or that nobody is subscribed (0x10) |
-//! | [`Why::NotSent`] | the client has aborted the message |
-//! | [`Why::ConnectionClosed`] | the connection ended, if [that is wanted](OnClosed) |
-//! | [`Why::NoCorrelation`] | the next connection speaks 3.x |
-//! | [`Requests::cancel`] | the application says so |
 //!
 //! | file | what it knows |
 //! |---|---|

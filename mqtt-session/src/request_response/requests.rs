@@ -17,6 +17,18 @@ use crate::{
 const CORRELATION: usize = 16;
 
 /// Requests of one client, and what was kept with each. See the [module](super).
+///
+/// # How a request ends
+///
+/// | it ends as | when |
+/// |---|---|
+/// | [`Response::Answer`] | a message with its Correlation Data came to its response topic |
+/// | [`Why::TimedOut`] | nothing came in time; what of it had not been sent by then is dropped by the client |
+/// | [`Why::Refused`] | the server said so in PUBACK or PUBREC, or that nobody is subscribed (0x10) |
+/// | [`Why::NotSent`] | the client has aborted the message |
+/// | [`Why::ConnectionClosed`] | the connection ended, if [that is wanted](OnClosed) |
+/// | [`Why::NoCorrelation`] | the next connection speaks 3.x |
+/// | [`Requests::cancel`] | the application says so |
 #[derive(Clone, Debug)]
 pub struct Requests<T> {
     config: Config,
