@@ -180,11 +180,11 @@ impl<S: Storage> Client<S> {
         let Some(connection) = &mut self.connection else {
             return Step::Nothing;
         };
-        let Some(at) = connection.pinged.take() else {
+        let Some(at) = connection.ping_answered(now) else {
             return self.ignored();
         };
         let round_trip = now.saturating_duration_since(at);
-        let ping_token = connection.ping_token.take();
+        let ping_token = self.output.ping.take();
         self.count(|counters| counters.pings.measure(round_trip));
         match ping_token {
             Some(token) => {

@@ -94,11 +94,9 @@ impl<S: Storage> Client<S> {
             deadline: self.now + self.config.connect_timeout,
             drain_until: Moment::NONE,
             last_sent: self.now,
-            last_progress: self.now,
             last_received: self.now,
             unanswered: Moment::NONE,
-            pinged: Moment::NONE,
-            ping_token: None,
+            ping_since: self.now,
         });
         Ok(())
     }

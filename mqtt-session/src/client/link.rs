@@ -4,7 +4,7 @@ use mqtt_proto::{Properties, QoS, ReasonCode, Version};
 
 use super::{AbortReason, Client, output::Ending};
 use crate::{
-    Instant, Token,
+    Instant,
     flags::flags,
     flow::{Incoming, Violation, Window},
     storage::{End, List, NONE, Storage},
@@ -46,20 +46,17 @@ pub(super) struct Connection {
     pub(super) drain_until: Moment,
     /// When the last packet was written to its end.
     pub(super) last_sent: Instant,
-    /// When the transport last took a byte, or PINGREQ began to wait for it to take one.
-    pub(super) last_progress: Instant,
     pub(super) last_received: Instant,
     /// Since when an answer to a message is awaited, in 3.x.
     pub(super) unanswered: Moment,
-    /// When the first PINGREQ was written that has no answer yet.
-    pub(super) pinged: Moment,
-    /// The caller's own ping.
-    pub(super) ping_token: Option<Token>,
+    /// When the first PINGREQ was written that has no answer yet; before that, when PINGREQ began to wait for the
+    /// transport, or the transport last took a byte since.
+    pub(super) ping_since: Instant,
 }
 
 flags! {
     /// What is true of one connection.
-    pub(super) struct Facts(u8) of
+    pub(super) struct Facts(u16) of
     enum Fact {
         CleanStart,
         /// The server may have a session that an earlier connection left, and CONNECT asked for it.
@@ -76,6 +73,8 @@ flags! {
         Paused,
         /// A PINGREQ is to be written.
         PingOwed,
+        /// A PINGREQ was written and has no answer yet.
+        PingUnanswered,
     }
 }
 
@@ -149,16 +148,6 @@ impl Moment {
 
     pub(super) fn is_none(self) -> bool {
         self == Self::NONE
-    }
-
-    pub(super) fn take(&mut self) -> Option<Instant> {
-        core::mem::take(self).get()
-    }
-}
-
-impl Default for Moment {
-    fn default() -> Self {
-        Self::NONE
     }
 }
 
@@ -237,9 +226,9 @@ impl<S: Storage> Client<S> {
         }
         self.outbox.next_request = NONE;
         if let Some(connection) = &mut self.connection {
-            self.output.aborted_ping = connection.ping_token.take().or(self.output.aborted_ping);
-            connection.pinged = Moment::NONE;
             connection.facts.set(Fact::PingOwed, false);
+            connection.facts.set(Fact::PingUnanswered, false);
+            self.output.ping_aborted |= self.output.ping.is_some();
         }
         self.keep_nothing();
     }

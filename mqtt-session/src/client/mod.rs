@@ -320,8 +320,10 @@ impl<S: Storage> Client<S> {
                 },
             });
         }
-        if let Some(token) = self.output.aborted_ping.take() {
-            return Some(self.aborted(token, AbortReason::ConnectionLost));
+        if core::mem::take(&mut self.output.ping_aborted) {
+            if let Some(token) = self.output.ping.take() {
+                return Some(self.aborted(token, AbortReason::ConnectionLost));
+            }
         }
         let ending = self.output.closed.take()?;
         Some(Event::Closed(ending.closed()))
@@ -358,7 +360,7 @@ impl<S: Storage> Client<S> {
         self.output.broken
             || !self.outbox.ends.is_empty()
             || !self.outbox.ended.is_empty()
-            || self.output.aborted_ping.is_some()
+            || self.output.ping_aborted
             || self.output.closed.is_some()
     }
 }

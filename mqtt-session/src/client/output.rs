@@ -2,12 +2,7 @@
 
 use mqtt_proto::{Properties, QoS, ReasonCode};
 
-use super::{
-    Client, Closed, ClosedBy,
-    counters::more,
-    link::{Fact, Link, Moment},
-    turns::Turns,
-};
+use super::{Client, Closed, ClosedBy, counters::more, link::Link, turns::Turns};
 use crate::{
     Body, Instant, Token, Transmit,
     flow::{Cause, Outgoing, Violation},
@@ -32,7 +27,10 @@ pub(super) struct Output {
     /// Input waits until the packet that is being written is written to its end.
     pub(super) awaited: bool,
     pub(super) closed: Option<Ending>,
-    pub(super) aborted_ping: Option<Token>,
+    /// The caller's own ping.
+    pub(super) ping: Option<Token>,
+    /// It has ended with its connection.
+    pub(super) ping_aborted: bool,
     /// A message that had begun to be told will not come to its end.
     pub(super) broken: bool,
     /// Who has waited how long.
@@ -107,7 +105,8 @@ impl Output {
         muted: false,
         awaited: false,
         closed: None,
-        aborted_ping: None,
+        ping: None,
+        ping_aborted: false,
         broken: false,
         turns: Turns::EMPTY,
     };
@@ -274,7 +273,7 @@ impl<S: Storage> Client<S> {
         let (now, whole) = (self.now, current.written == total);
         self.count(|counters| counters.write_bytes(current.written - before));
         if let Some(connection) = &mut self.connection {
-            connection.last_progress = now;
+            connection.note_progress(now);
             if whole {
                 connection.last_sent = now;
             }
@@ -406,10 +405,7 @@ impl<S: Storage> Client<S> {
             Job::Ping => {
                 let now = self.now;
                 if let Some(connection) = &mut self.connection {
-                    connection.facts.set(Fact::PingOwed, false);
-                    if connection.pinged.is_none() {
-                        connection.pinged = Moment::at(now);
-                    }
+                    connection.ping_written(now);
                 }
             }
             Job::Owed => self.arrivals.owed.pop(),

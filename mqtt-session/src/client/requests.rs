@@ -7,7 +7,7 @@ use mqtt_proto::{
 
 use super::{
     Client,
-    link::{Connection, Feature},
+    link::{Connection, Fact, Feature},
 };
 use crate::{
     Instant, Refused, Token, Unsupported,
@@ -71,15 +71,15 @@ impl<S: Storage> Client<S> {
     /// [`Refused::NotConnected`] before CONNACK; [`Refused::Slots`] while an earlier ping of the caller's is under way.
     pub fn ping(&mut self, now: Instant) -> Result<Token, Refused> {
         self.advance(now);
-        let connection = self.connected().ok_or(Refused::NotConnected)?;
-        if connection.ping_token.is_some() {
+        self.connected().ok_or(Refused::NotConnected)?;
+        if self.output.ping.is_some() {
             return Err(Refused::Slots);
         }
         let (token, now) = (self.take_token(), self.now);
+        self.output.ping = Some(token);
         if let Some(connection) = &mut self.connection {
-            connection.ping_token = Some(token);
             // The answer to a PINGREQ that is under way serves as well.
-            if connection.pinged.is_none() {
+            if !connection.facts.has(Fact::PingUnanswered) {
                 connection.owe_ping(now);
             }
         }

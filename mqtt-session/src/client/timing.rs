@@ -83,13 +83,10 @@ impl<S: Storage> Client<S> {
                 let deaf = self.is_deaf(connection);
                 // Whatever comes meanwhile is a sign of life: the answer may be behind it, in the server's buffers. As
                 // long as PINGREQ itself waits, so is every byte that the transport takes.
-                let heard = match (connection.facts.has(Fact::PingOwed), connection.pinged.get()) {
-                    (_, Some(sent)) => Some(sent),
-                    (true, None) => Some(connection.last_progress),
-                    (false, None) => None,
-                };
-                let silent = heard.filter(|_| !deaf).map(|at| {
-                    let heard = at.max(connection.last_received);
+                let pings =
+                    connection.facts.has(Fact::PingOwed) || connection.facts.has(Fact::PingUnanswered);
+                let silent = (pings && !deaf).then(|| {
+                    let heard = connection.ping_since.max(connection.last_received);
                     (heard + self.config.ping_timeout, Due::PingResp)
                 });
                 let ping = if connection.facts.has(Fact::PingOwed) {
@@ -140,8 +137,27 @@ impl Connection {
     pub(super) fn owe_ping(&mut self, now: Instant) {
         if !self.facts.has(Fact::PingOwed) {
             self.facts.set(Fact::PingOwed, true);
-            self.last_progress = now;
+            self.note_progress(now);
         }
+    }
+
+    /// The transport has taken a byte.
+    pub(super) fn note_progress(&mut self, now: Instant) {
+        if !self.facts.has(Fact::PingUnanswered) {
+            self.ping_since = now;
+        }
+    }
+
+    pub(super) fn ping_written(&mut self, now: Instant) {
+        self.note_progress(now);
+        self.facts.set(Fact::PingOwed, false);
+        self.facts.set(Fact::PingUnanswered, true);
+    }
+
+    /// PINGRESP has come: when the PINGREQ that it answers was written.
+    pub(super) fn ping_answered(&mut self, now: Instant) -> Option<Instant> {
+        let answered = self.facts.take(Fact::PingUnanswered);
+        answered.then(|| core::mem::replace(&mut self.ping_since, now))
     }
 
     /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
@@ -151,7 +167,7 @@ impl Connection {
             return None;
         }
         // Also while an answer is awaited: the server counts what it hears, not what it has answered.
-        let quiet_since = if deaf || self.pinged.is_some() {
+        let quiet_since = if deaf || self.facts.has(Fact::PingUnanswered) {
             self.last_sent
         } else {
             self.last_sent.min(self.last_received)
