@@ -147,6 +147,7 @@ fn set_client(new: &mut NewClient, name: &str, setting: &Setting<'_>) -> Option<
             "bytes" => limits.bytes = usize::try_from(n).ok()?,
             "connect_timeout" => config.connect_timeout = Duration::from_secs(n),
             "ping_timeout" => config.ping_timeout = Duration::from_secs(n),
+            "resend_after" => config.resend_after = Some(Duration::from_secs(n)),
             _ => return None,
         },
         Setting::Word(word) => match (name, word) {
