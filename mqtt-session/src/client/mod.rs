@@ -36,6 +36,8 @@
 mod answers;
 mod arrivals;
 mod choose;
+#[cfg(test)]
+mod composition;
 mod config;
 mod connect;
 mod counters;
