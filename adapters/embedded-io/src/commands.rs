@@ -80,6 +80,12 @@ macro_rules! commands {
             self.session.machine.disconnect(self.session.now, last)
         }
 
+        /// Gives the connection up without a word to the server, which will publish the will. Nothing more is written;
+        /// [`Closed`](mqtt_session::Event::Closed) follows. See [`mqtt_session::Client::abort`].
+        pub fn abort(&mut self) {
+            self.session.abort();
+        }
+
         /// Says where the bytes of external payloads come from. Without a source, a publish of one ends the connection.
         pub fn set_payload_source(&mut self, source: PayloadSource<'a>) {
             self.source = Some(source);

@@ -113,6 +113,12 @@ impl<'a, S: Storage, E> Session<'a, S, E> {
         }
     }
 
+    /// Ends the connection without a word, also of what is taken from the machine and not written.
+    pub(crate) fn abort(&mut self) {
+        self.machine.abort(self.now);
+        self.lose(Error::Closed);
+    }
+
     /// Something may be written.
     pub(crate) fn writes(&self) -> bool {
         self.lost.is_none() && self.stage == Stage::Open

@@ -6,6 +6,7 @@ use mqtt_proto::{PacketType, Properties, QoS, ReasonCode, TopicFilter, Version, 
 use mqtt_session::{
     Config, Publish, Refused, Token,
     client::{Acknowledge, ClosedBy, OwnedEvent, OwnedOutcome},
+    flow::Cause,
 };
 
 use crate::{
@@ -205,6 +206,21 @@ pub fn a_cut_link_is_reason_for_the_will<D: Driver>() {
         let mut mortal = Subject::<D>::connected(broker.address(), &with_will(version));
         mortal.driver.cut();
         assert_eq!(mortal.closed().by, ClosedBy::Transport);
+        assert_eq!(&watcher.message().payload[..], b"gone");
+        watcher.disconnect();
+    }
+}
+
+/// A connection that is given up ends without DISCONNECT, and nobody takes that for a fault.
+pub fn an_abort_is_reason_for_the_will_and_told_as_the_callers_wish<D: Driver>() {
+    let broker = Broker::start();
+    for version in Version::ALL {
+        let mut watcher = Subject::<D>::connected(broker.address(), &options(version, "watcher"));
+        watcher.subscribe("will", QOS_1);
+        let mut mortal = Subject::<D>::connected(broker.address(), &with_will(version));
+        mortal.driver.abort();
+        let closed = mortal.closed();
+        assert_eq!((closed.by, closed.cause), (ClosedBy::Client, Cause::Aborted));
         assert_eq!(&watcher.message().payload[..], b"gone");
         watcher.disconnect();
     }

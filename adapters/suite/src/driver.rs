@@ -46,6 +46,9 @@ pub trait Obeys {
     /// # Errors
     /// The client refused.
     fn disconnect(&mut self) -> Result<(), Refused>;
+
+    /// As of the client.
+    fn abort(&mut self);
 }
 
 /// A client over some adapter, as blocking functions. The session lives as long as the value; transports come and go.
@@ -80,9 +83,6 @@ pub trait Reconnects: Obeys + Sized {
     /// # Errors
     /// The client refused.
     fn shutdown(&mut self, within: Duration) -> Result<(), Refused>;
-
-    /// As of the client.
-    fn abort(&mut self);
 
     /// As of the client.
     fn start(&mut self);
@@ -139,6 +139,10 @@ macro_rules! obeys {
             let last = ::mqtt_proto::packet::Disconnect::new(::mqtt_proto::ReasonCode::NORMAL_DISCONNECTION);
             self.$field.disconnect(&last)
         }
+
+        fn abort(&mut self) {
+            self.$field.abort();
+        }
         }
     };
 }
@@ -149,10 +153,6 @@ macro_rules! reconnects {
     ($field:tt) => {
         fn shutdown(&mut self, within: ::core::time::Duration) -> Result<(), ::mqtt_session::Refused> {
             self.$field.shutdown(within)
-        }
-
-        fn abort(&mut self) {
-            self.$field.abort();
         }
 
         fn start(&mut self) {

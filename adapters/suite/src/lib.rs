@@ -66,6 +66,7 @@ macro_rules! behaviours {
             an_idle_link_is_kept_alive
             a_disconnect_is_no_reason_for_the_will
             a_cut_link_is_reason_for_the_will
+            an_abort_is_reason_for_the_will_and_told_as_the_callers_wish
             a_refused_connection_is_reported
             commands_that_need_a_connection_are_refused_without_one
             a_ping_is_answered

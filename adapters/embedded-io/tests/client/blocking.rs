@@ -112,6 +112,26 @@ fn a_failing_transport_is_closed_and_then_its_error() {
 }
 
 #[test]
+fn abort_writes_nothing_more_not_even_what_was_taken_and_is_told_once() {
+    let world = World::new();
+    let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());
+    let (mut rx, mut tx) = ([0; 256], [0; 64]);
+    let end = world.dial(7, 3);
+    let mut client = connect(&world, &mut session, &end, Version::V5, (&mut rx, &mut tx));
+    assert_eq!(next(&world, &mut client).unwrap(), "connected false");
+    client
+        .publish(&publish("t", QoS::AtLeastOnce), b"half of this")
+        .unwrap();
+    assert!(client.poll_once(world.now()).unwrap().is_none());
+    let written = end.written().len();
+    client.abort();
+    client.abort();
+    assert_eq!(next(&world, &mut client).unwrap(), "closed Client");
+    assert_eq!(next(&world, &mut client), Err(Error::Closed));
+    assert_eq!(end.written().len(), written);
+}
+
+#[test]
 fn a_main_loop_that_obeys_poll_timeout_keeps_the_connection_alive() {
     let world = World::new();
     let mut session = mqtt_session::Client::new(config(), Fixed::<4, 256>::new());

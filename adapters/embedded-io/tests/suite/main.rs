@@ -42,6 +42,7 @@ enum Command {
     Ping,
     Acknowledge(AckToken),
     Disconnect,
+    Abort,
     Cut,
 }
 
@@ -166,6 +167,10 @@ macro_rules! obey {
             Command::Disconnect => {
                 $client.disconnect($($now,)? &Disconnect::new(ReasonCode::NORMAL_DISCONNECTION)).map(|()| None)
             }
+            Command::Abort => {
+                $client.abort($($now)?);
+                Ok(None)
+            }
             Command::Cut => Ok(None),
         }
     };
@@ -261,6 +266,10 @@ impl<R: Runner> Obeys for Face<R> {
 
     fn disconnect(&mut self) -> Result<(), Refused> {
         self.ask(Command::Disconnect).map(|_| ())
+    }
+
+    fn abort(&mut self) {
+        let _ = self.ask(Command::Abort);
     }
 }
 

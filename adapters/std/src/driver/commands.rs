@@ -116,9 +116,10 @@ impl<S: Storage> Driver<S> {
         }
     }
 
-    /// Gives the transport up without a word: it is to be closed when the client is driven next. A client that reconnects
-    /// does so no more.
+    /// See [`Client::abort`]; the transport is to be closed when the client is driven next, whatever is left to write. A
+    /// client that reconnects does so no more.
     pub fn abort(&mut self) {
+        self.machine.abort(self.now);
         if let Some(supervision) = &mut self.supervision {
             supervision.stop(self.link);
         }
