@@ -36,6 +36,12 @@ impl PacketId {
     }
 }
 
+impl From<NonZeroU16> for PacketId {
+    fn from(value: NonZeroU16) -> Self {
+        Self(value)
+    }
+}
+
 impl fmt::Debug for PacketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)

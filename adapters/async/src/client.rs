@@ -10,7 +10,7 @@ use std::io::{self, IoSlice};
 
 use mqtt_session::{
     Config, ConnectOptions, Event, Instant, Refused,
-    client::{Client as Machine, Found},
+    client::{Client as Machine, Found, OwnedEvent},
     storage::{Heap, Storage},
 };
 use mqtt_std::{commands, driver::Driver};
@@ -110,6 +110,23 @@ impl<L: Link, T: Timer, S: Storage> Client<L, T, S> {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Event<'_>>> {
         let found = ready!(self.poll_found(cx))?;
         Poll::Ready(Ok(self.driver.view(found)))
+    }
+
+    /// [`next`](Self::next) with an event that owns its bytes.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub async fn next_owned(&mut self) -> io::Result<OwnedEvent> {
+        poll_fn(|cx| self.poll_next_owned(cx)).await
+    }
+
+    /// [`next_owned`](Self::next_owned) for those who poll.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub fn poll_next_owned(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<OwnedEvent>> {
+        let found = ready!(self.poll_found(cx))?;
+        Poll::Ready(Ok(self.driver.own(found)))
     }
 
     commands!(driver);

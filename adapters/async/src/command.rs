@@ -3,7 +3,7 @@
 //! A command travels as the bytes of its packet in 5.0, which can say everything that the others can: so topics,
 //! filters and properties need no owned forms, and what no packet can say is refused before it is sent.
 
-use core::time::Duration;
+use core::{num::NonZeroU16, time::Duration};
 
 use bytes::Bytes;
 use futures_channel::oneshot;
@@ -22,8 +22,8 @@ use crate::operation::{End, Operations};
 /// What a handle asks for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// An encoded head, when it is too late to send it, and its payload.
-    Publish(Box<[u8]>, Option<Instant>, Bytes, oneshot::Sender<End>),
+    /// An encoded head, what stands beside it, and the payload.
+    Publish(Box<[u8]>, Beside, Bytes, oneshot::Sender<End>),
     /// An encoded SUBSCRIBE or UNSUBSCRIBE.
     Request(Box<[u8]>, oneshot::Sender<End>),
     Ping(oneshot::Sender<End>),
@@ -32,6 +32,13 @@ pub(crate) enum Command {
     Shutdown(Duration),
     Abort,
     Start,
+}
+
+/// What the head of a PUBLISH does not say of a message.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    deadline: Option<Instant>,
+    alias: Option<NonZeroU16>,
 }
 
 /// The packet id is given by the machine; until then any stands for it.
@@ -54,7 +61,11 @@ impl Command {
         };
         let mut bytes = vec![0; head.encoded_len(Version::V5, len)?];
         head.encode(Version::V5, len, &mut bytes)?;
-        Ok(Self::Publish(bytes.into(), message.deadline, payload, reply))
+        let beside = Beside {
+            deadline: message.deadline,
+            alias: message.alias,
+        };
+        Ok(Self::Publish(bytes.into(), beside, payload, reply))
     }
 
     pub(crate) fn subscribe(
@@ -88,8 +99,8 @@ impl Command {
     /// Does it, in the driver of a client.
     pub(crate) fn apply<S: Storage>(self, client: &mut Driver<S>, operations: &mut Operations) {
         match self {
-            Self::Publish(head, deadline, payload, reply) => {
-                let begun = publish(client, &head, deadline, payload);
+            Self::Publish(head, beside, payload, reply) => {
+                let begun = publish(client, &head, beside, payload);
                 operations.begin(begun, reply);
             }
             Self::Request(packet, reply) => {
@@ -125,7 +136,7 @@ fn encode(packet: &Packet<'_>) -> Result<Box<[u8]>, EncodeError> {
 fn publish<S: Storage>(
     client: &mut Driver<S>,
     head: &[u8],
-    deadline: Option<Instant>,
+    beside: Beside,
     payload: Bytes,
 ) -> Result<Token, Refused> {
     let Ok(HeadStatus::Head { head, .. }) = PublishHead::decode(Version::V5, Sender::Client, head) else {
@@ -134,7 +145,8 @@ fn publish<S: Storage>(
     let mut message = Publish::new(head.topic, head.qos);
     message.retain = head.retain;
     message.properties = head.properties;
-    message.deadline = deadline;
+    message.deadline = beside.deadline;
+    message.alias = beside.alias;
     client
         .publish(&message, payload)
         .map_err(|not_taken| not_taken.why)

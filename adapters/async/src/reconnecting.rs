@@ -10,7 +10,7 @@ use std::io;
 
 use mqtt_session::{
     Event,
-    client::Found,
+    client::{Found, OwnedEvent},
     reconnect::Policy,
     storage::{Heap, Storage},
 };
@@ -100,6 +100,17 @@ impl<C: Connector<L>, L: Link, T: Timer, S: Storage> Reconnecting<C, L, T, S> {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News<Event<'_>>>> {
         let news = ready!(self.poll_found(cx));
         Poll::Ready(news.map(|news| news.map(|found| self.client.driver.view(found))))
+    }
+
+    /// [`next`](Self::next) with events that own their bytes.
+    pub async fn next_owned(&mut self) -> Option<News<OwnedEvent>> {
+        poll_fn(|cx| self.poll_next_owned(cx)).await
+    }
+
+    /// [`next_owned`](Self::next_owned) for those who poll.
+    pub fn poll_next_owned(&mut self, cx: &mut Context<'_>) -> Poll<Option<News<OwnedEvent>>> {
+        let news = ready!(self.poll_found(cx));
+        Poll::Ready(news.map(|news| news.map(|found| self.client.driver.own(found))))
     }
 
     fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Option<News<(Found, usize)>>> {

@@ -73,7 +73,7 @@ impl<L: Link, T: Timer, S: Storage> Driven for Client<L, T, S> {
     }
 
     fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<OwnedEvent>>> {
-        let event = OwnedEvent::from(ready!(self.poll_next(cx))?);
+        let event = ready!(self.poll_next_owned(cx))?;
         Poll::Ready(Ok(self.operations.tell(event)))
     }
 }
@@ -88,10 +88,10 @@ impl<C: Connector<L>, L: Link, T: Timer, S: Storage> Driven for Reconnecting<C, 
     }
 
     fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<News<OwnedEvent>>, ()>> {
-        let Some(news) = ready!(self.poll_next(cx)) else {
+        let Some(news) = ready!(self.poll_next_owned(cx)) else {
             return Poll::Ready(Err(()));
         };
-        Poll::Ready(Ok(match news.map(OwnedEvent::from) {
+        Poll::Ready(Ok(match news {
             News::Event(event) => self.client.operations.tell(event).map(News::Event),
             other @ (News::Connecting(_)
             | News::Waiting(_)

@@ -61,8 +61,8 @@ impl<'a> Connection<'a> {
 
     /// The next event. The end of the connection is a failure. May be dropped, and nothing is lost.
     pub(crate) async fn next(&mut self) -> Result<OwnedEvent, Failure> {
-        let event = match self.client.next().await {
-            Ok(event) => OwnedEvent::from(event),
+        let event = match self.client.next_owned().await {
+            Ok(event) => event,
             Err(error) => return Err(lost(&error)),
         };
         match event {
@@ -88,9 +88,9 @@ impl<'a> Connection<'a> {
             .with_disconnect(|last| self.client.disconnect(last))?
             .map_err(|why| Failure::new(why.to_string()))?;
         loop {
-            match self.client.next().await {
+            match self.client.next_owned().await {
                 Ok(event) => {
-                    if let OwnedEvent::Closed(closed) = OwnedEvent::from(event) {
+                    if let OwnedEvent::Closed(closed) = event {
                         return match closed.by {
                             ClosedBy::Client => Ok(()),
                             _ => Err(self.describe(&closed)),

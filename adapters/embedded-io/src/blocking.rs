@@ -57,7 +57,8 @@ impl<'a, 'b, S: Storage, T: Read + ReadReady + Write + WriteReady> Client<'a, 'b
     /// it ended in order, or what was wrong with the transport.
     pub fn poll_once(&mut self, now: Instant) -> Result<Option<Event<'_>>, Error<T::Error>> {
         let found = self.find(now)?;
-        Ok(found.map(|(found, consumed)| found.view(self.rx.before(consumed))))
+        // With its topic also if the server sent an alias.
+        Ok(found.map(|(found, consumed)| self.session.machine.resolve(found.view(self.rx.before(consumed)))))
     }
 
     /// When to call [`poll_once`](Self::poll_once) at the latest, even if the transport is silent.

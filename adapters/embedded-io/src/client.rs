@@ -71,7 +71,9 @@ impl<'a, 'b, S: Storage, E, D: DelayNs, N: FnMut() -> Instant> Client<'a, 'b, S,
     /// it ended in order, or what was wrong with the transport.
     pub async fn next(&mut self) -> Result<Event<'_>, Error<E>> {
         let (found, consumed) = self.find().await?;
-        Ok(found.view(self.rx.as_ref().map_or(&[], |rx| rx.before(consumed))))
+        let event = found.view(self.rx.as_ref().map_or(&[], |rx| rx.before(consumed)));
+        // With its topic also if the server sent an alias.
+        Ok(self.session.machine.resolve(event))
     }
 
     /// The next event, and how many bytes were consumed with it.

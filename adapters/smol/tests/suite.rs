@@ -69,9 +69,7 @@ impl<R: Runtime> Driver for On<R> {
                 async_io::Timer::after(timeout).await;
                 None
             };
-            async { self.0.next().await.ok().map(OwnedEvent::from) }
-                .or(late)
-                .await
+            async { self.0.next_owned().await.ok() }.or(late).await
         })
     }
 }
@@ -110,9 +108,14 @@ impl<R: Runtime> Reconnects for Again<R> {
                 async_io::Timer::after(timeout).await;
                 None
             };
-            async { self.0.next().await.map(|news| news.map(OwnedEvent::from)) }
-                .or(late)
-                .await
+            async {
+                self.0
+                    .next()
+                    .await
+                    .map(|news| news.map(|event| OwnedEvent::try_from(event).unwrap()))
+            }
+            .or(late)
+            .await
         })
     }
 }

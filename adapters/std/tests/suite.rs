@@ -62,7 +62,10 @@ impl<T: OverTcp> Driver for Over<T> {
     }
 
     fn next_event(&mut self, timeout: Duration) -> Option<OwnedEvent> {
-        self.0.next_timeout(timeout).unwrap().map(OwnedEvent::from)
+        self.0
+            .next_timeout(timeout)
+            .unwrap()
+            .map(|event| OwnedEvent::try_from(event).unwrap())
     }
 }
 
@@ -97,7 +100,7 @@ impl<T: OverTcp> Reconnects for Again<T> {
 
     fn next_news(&mut self, timeout: Duration) -> Option<News<OwnedEvent>> {
         let news = self.0.next_timeout(timeout).unwrap();
-        news.map(|news| news.map(OwnedEvent::from))
+        news.map(|news| news.map(|event| OwnedEvent::try_from(event).unwrap()))
     }
 }
 

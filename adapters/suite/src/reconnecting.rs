@@ -218,7 +218,7 @@ impl Driver for Beside {
         let Self(client, runtime) = self;
         runtime.block_on(async {
             let next = tokio::time::timeout(timeout, client.next()).await;
-            next.ok()?.ok().map(OwnedEvent::from)
+            next.ok()?.ok().map(|event| OwnedEvent::try_from(event).unwrap())
         })
     }
 }

@@ -44,7 +44,7 @@ impl Driver for Tokio {
                 .await
                 .ok()?
                 .ok()
-                .map(OwnedEvent::from)
+                .map(|event| OwnedEvent::try_from(event).unwrap())
         })
     }
 }
@@ -81,7 +81,8 @@ impl Reconnects for Again {
         let Self { runtime, client } = self;
         runtime.block_on(async {
             let news = tokio::time::timeout(timeout, client.next()).await;
-            news.ok()?.map(|news| news.map(OwnedEvent::from))
+            news.ok()?
+                .map(|news| news.map(|event| OwnedEvent::try_from(event).unwrap()))
         })
     }
 }

@@ -133,12 +133,9 @@ impl<S: Storage> Client<S> {
         })))
     }
 
-    /// What is to become of a message with this head. Changes nothing but the number of rows.
+    /// What is to become of a message with this head. Changes nothing but the number of rows and what aliases stand for.
     pub(super) fn admit(&mut self, version: Version, head: &PublishHead<'_>) -> Result<Admission, Violation> {
-        if head.properties.topic_alias().is_some() {
-            // None was announced, so none is right (5/MQTT-3.1.2-27).
-            return Err(rules::ALIAS_ABOVE_MAXIMUM_BY_SERVER.broken(version));
-        }
+        self.note_alias(version, head)?;
         let found = head.packet_id.and_then(|id| self.storage.find_arrival(id));
         let stage = found.map(|index| self.storage.arrival(index).stage);
         Ok(
@@ -312,7 +309,7 @@ impl<S: Storage> Client<S> {
         }
         let slot = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(slot).kind = Kind::Answer;
-        if let Err(why) = self.storage.allocate(slot, len, 0) {
+        if let Err(why) = self.allocate(slot, len, 0) {
             self.storage.slot_mut(slot).kind = Kind::Free;
             return Err(why);
         }

@@ -209,8 +209,8 @@ impl<S: Storage> Client<S> {
             }
             self.charge(index);
         }
-        let head = self.address(index, version);
-        Some(Current::new(Job::Publish(index), head))
+        let (head, form) = self.address(index, version);
+        Some(Current::message(index, head, form))
     }
 
     /// The next message of QoS 1 or 2, if the window has room for it or it stands there already.

@@ -26,8 +26,11 @@ impl<S: Storage> Client<S> {
     /// server has lost the session (`5/MQTT-3.1.3-2`). An Assigned Client Identifier is the same as one that was asked for.
     ///
     /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
-    /// have one of the two, or an Authentication Method, or a Topic Alias Maximum above 0, are refused. (Decoded options
-    /// are taken if they have both and promise no more than there is.)
+    /// have one of the two, or an Authentication Method, are refused. (Decoded options are taken if they have both and
+    /// promise no more than there is.)
+    ///
+    /// A Topic Alias Maximum above 0 is taken on `Heap`: as many topics are kept for the connection then, each as long as
+    /// the receive buffer lets it be.
     ///
     /// # Errors
     /// [`Refused::AlreadyConnected`] until [`handle_disconnect`](Self::handle_disconnect) was called for the last
@@ -48,7 +51,8 @@ impl<S: Storage> Client<S> {
         if options.properties.authentication_method().is_some() {
             return Err(Refused::Unsupported(Unsupported::EnhancedAuthentication));
         }
-        if options.properties.topic_alias_maximum().unwrap_or(0) > 0 {
+        let alias_maximum = options.properties.topic_alias_maximum().unwrap_or(0);
+        if alias_maximum > 0 && !S::KEEPS_ALIASES {
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
         let own = OwnProperties::new(self.storage.arrival_limit(), self.largest_packet());
@@ -61,12 +65,13 @@ impl<S: Storage> Client<S> {
         let packet = Packet::Connect(connect);
         let len = packet.encoded_len_from(connect.version, Sender::Client)?;
         self.make_room(len, false)?;
-        self.storage.allocate(CONTROL, len, 0)?;
+        self.allocate(CONTROL, len, 0)?;
         if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
             self.storage.release(CONTROL);
             return Err(error.into());
         }
         self.output.control = true;
+        self.take_aliases(alias_maximum);
         let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
         let client = fingerprint(connect.client_id);
         let known = self.session.exists && self.session.client == client && !connect.clean_start;
@@ -131,7 +136,7 @@ impl<S: Storage> Client<S> {
             return Err(Refused::TooLarge); // 5/MQTT-3.2.2-15
         }
         if !last.properties.is_empty() {
-            self.storage.allocate(CONTROL, len, 0)?;
+            self.allocate(CONTROL, len, 0)?;
             if let Err(error) = packet.encode(version, self.storage.bytes_mut(CONTROL)) {
                 self.storage.release(CONTROL);
                 return Err(error.into());
@@ -247,6 +252,7 @@ impl<S: Storage> Client<S> {
                 .and_then(QoS::from_u8)
                 .unwrap_or(QoS::ExactlyOnce),
             available: Available::of(properties),
+            alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
         };
         self.session.exists = connection.facts.has(Fact::Kept);
         self.session.outdated = false;

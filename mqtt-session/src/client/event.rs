@@ -65,7 +65,8 @@ pub struct Connected<'b> {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<'b> {
-    /// Where it was published.
+    /// Where it was published. Empty if the server has sent a topic alias instead, which it may only if CONNECT allowed
+    /// it: then [`Client::topic`](crate::Client::topic) knows.
     pub topic: TopicName<'b>,
     /// What was published.
     pub payload: &'b [u8],
@@ -87,7 +88,8 @@ pub struct Message<'b> {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessageStart<'b> {
-    /// Where it was published.
+    /// Where it was published. Empty if the server has sent a topic alias instead, which it may only if CONNECT allowed
+    /// it: then [`Client::topic_of_start`](crate::Client::topic_of_start) knows.
     pub topic: TopicName<'b>,
     /// Bytes that its payload will have; promised by the server, so nothing should be allocated from it.
     pub payload_len: u32,

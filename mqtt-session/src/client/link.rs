@@ -84,6 +84,8 @@ pub(super) struct ServerLimits {
     pub(super) packet_size: u32,
     pub(super) qos: QoS,
     pub(super) available: Available,
+    /// The highest topic alias that may be sent.
+    pub(super) alias_maximum: u16,
 }
 
 flags! {
@@ -122,6 +124,7 @@ impl ServerLimits {
         packet_size: u32::MAX,
         qos: QoS::ExactlyOnce,
         available: Available::ALL,
+        alias_maximum: 0,
     };
 }
 
@@ -245,6 +248,7 @@ impl<S: Storage> Client<S> {
         // A message of QoS 0 that was cut in two has not been sent: nobody has it.
         self.for_each(self.outbox.plain, |slot| slot.transmitted = false);
         self.drop_overdue();
+        self.forget_aliases();
         self.arrivals.owed.clear();
         for index in 0..self.storage.arrivals() {
             self.forget_link_of_arrival(index);

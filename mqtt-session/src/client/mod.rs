@@ -24,6 +24,7 @@
 //! | `expiry` | messages that wait too long |
 //! | `resend` | sending again on the same connection (3.x) |
 //! | `inspect` | what is in the outbox, and taking it back |
+//! | `alias` | topic aliases, in and out |
 //! | `owed` | answers to packets that have no message here |
 //! | `counters` | what has been done, in numbers |
 //! | `choose`, `turns` | which packet comes next |
@@ -33,6 +34,7 @@
 //! | `timing` | deadlines |
 //! | `owned` | events with bytes of their own |
 
+mod alias;
 mod answers;
 mod arrivals;
 mod choose;
@@ -71,6 +73,7 @@ pub use inspect::{OutboxMessage, OutboxMessages, OutboxStage, OutboxState};
 #[cfg(feature = "bytes")]
 pub use owned::{
     OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedMessageStart, OwnedOutcome, OwnedProperties,
+    Unresolved,
 };
 pub use publish::Publish;
 
@@ -143,6 +146,8 @@ struct Outbox {
     ends: Ends,
     /// Before then, no message that waits is overdue.
     look_at: Instant,
+    /// What this link's server was told of aliases, oldest first.
+    bindings: List,
 }
 
 impl Outbox {
@@ -158,6 +163,7 @@ impl Outbox {
         ended: List::EMPTY,
         ends: Ends::EMPTY,
         look_at: Instant::MAX,
+        bindings: List::EMPTY,
     };
 }
 
@@ -261,6 +267,9 @@ impl<S: Storage> Client<S> {
             self.outbox.free.push_back(&mut Slots(&mut self.storage), index);
         }
         self.shelve_ends();
+        if self.outbox.free.is_empty() {
+            self.drop_binding();
+        }
         let first = self.outbox.free.first();
         (first != NONE).then_some(first)
     }

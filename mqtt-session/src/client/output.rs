@@ -2,7 +2,7 @@
 
 use mqtt_proto::{Properties, QoS, ReasonCode};
 
-use super::{Client, Closed, ClosedBy, counters::more, link::Link, turns::Turns};
+use super::{Client, Closed, ClosedBy, alias::Form, counters::more, link::Link, turns::Turns};
 use crate::{
     Body, Instant, Token, Transmit,
     flow::{Cause, Outgoing, Violation},
@@ -77,6 +77,8 @@ pub(super) struct Current {
     /// Where the head ends.
     end: u32,
     written: u32,
+    /// Of a PUBLISH.
+    form: Form,
 }
 
 /// What a packet that is written does.
@@ -181,7 +183,7 @@ impl<S: Storage> Client<S> {
             self.output.current = self.choose();
         }
         let current = self.output.current?;
-        let head = self.head_of(current.job);
+        let head = self.head_of(&current);
         let body = if let Job::Publish(index) = current.job {
             let slot = self.storage.slot(index);
             if slot.external {
@@ -192,12 +194,7 @@ impl<S: Storage> Client<S> {
                     len: slot.payload_len - offset,
                 }
             } else {
-                let own = head.get(slot.head_len as usize..).unwrap_or_default();
-                Body::Bytes(if own.is_empty() {
-                    self.storage.shared(index)
-                } else {
-                    own
-                })
+                Body::Bytes(self.payload(index))
             }
         } else {
             Body::Bytes(&[])
@@ -229,7 +226,13 @@ impl<S: Storage> Client<S> {
             // Choosing finds it again, and drops it.
             self.unchoose();
         } else if let Some(connection) = &self.connection {
-            self.count_down(index, connection.version);
+            let version = connection.version;
+            self.count_down(index, version);
+            let aliased = self.output.current.take_if(|current| current.form != Form::Plain);
+            if aliased.is_some() {
+                let (head, form) = self.address(index, version);
+                self.output.current = Some(Current::message(index, head, form));
+            }
         }
     }
 
@@ -282,6 +285,9 @@ impl<S: Storage> Client<S> {
             self.output.current = None;
             self.output.awaited = false;
             self.count_packet(&current);
+            if let (Form::Binds, Job::Publish(index)) = (current.form, current.job) {
+                self.bind(index);
+            }
             self.written(current.job);
         }
     }
@@ -291,7 +297,7 @@ impl<S: Storage> Client<S> {
         if self.storage.counters().is_none() {
             return;
         }
-        let first = self.head_of(current.job).get(usize::from(current.start));
+        let first = self.head_of(current).get(usize::from(current.start));
         let first = first.copied().unwrap_or_default();
         let message = if let Job::Publish(index) = current.job {
             let slot = self.storage.slot(index);
@@ -304,8 +310,8 @@ impl<S: Storage> Client<S> {
     }
 
     /// The bytes among which the head of a packet is.
-    fn head_of(&self, job: Job) -> &[u8] {
-        match job {
+    fn head_of(&self, current: &Current) -> &[u8] {
+        match current.job {
             Job::Disconnect
             | Job::Ping
             | Job::Owed
@@ -314,7 +320,11 @@ impl<S: Storage> Client<S> {
             | Job::PubComp(_)
             | Job::PubRel(_) => &self.output.scratch,
             Job::Control => self.storage.bytes(CONTROL),
-            Job::Request(index) | Job::Publish(index) => self.storage.bytes(index),
+            Job::Request(index) => self.storage.bytes(index),
+            Job::Publish(index) => {
+                let base = self.head_base(index, current.form);
+                self.storage.bytes(index).get(base..).unwrap_or_default()
+            }
             Job::Answer(row) => self.storage.bytes(self.storage.arrival(row).answer_slot),
         }
     }
@@ -456,13 +466,22 @@ impl<S: Storage> Client<S> {
 }
 
 impl Current {
-    /// A packet that is all of these bytes, or a message with its head there.
+    /// A packet that is all of these bytes.
     pub(super) fn new(job: Job, head: core::ops::Range<usize>) -> Self {
         Self {
             job,
             start: head.start as u8,
             end: head.end as u32,
             written: 0,
+            form: Form::Plain,
+        }
+    }
+
+    /// A message.
+    pub(super) fn message(index: u16, head: core::ops::Range<usize>, form: Form) -> Self {
+        Self {
+            form,
+            ..Self::new(Job::Publish(index), head)
         }
     }
 

@@ -6,8 +6,10 @@ use core::time::Duration;
 use bytes::Bytes;
 use mqtt_proto::{PacketId, PacketType, Properties, QoS, ReasonCode, Statement, property::PropertyPlace};
 
-use super::{AbortReason, Broken, Closed, ClosedBy, Connected, Event, Message, MessageStart, Outcome};
-use crate::{AckToken, Token, flow::Cause};
+use super::{
+    AbortReason, Broken, Client, Closed, ClosedBy, Connected, Event, Message, MessageStart, Outcome,
+};
+use crate::{AckToken, Token, flow::Cause, storage::Storage};
 
 /// An [`Event`] with bytes of its own.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,8 +173,52 @@ impl OwnedProperties {
     }
 }
 
-impl From<Event<'_>> for OwnedEvent {
-    fn from(event: Event<'_>) -> Self {
+/// A message cannot own its topic, because it came with an alias instead, and only the client that took it knows for
+/// what: [`Client::own`] or [`Client::resolve`] it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unresolved;
+
+impl core::fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the topic of this message is an alias that was not resolved")
+    }
+}
+
+impl core::error::Error for Unresolved {}
+
+impl<S: Storage> Client<S> {
+    /// The event with bytes of its own, and with its topic if the server has sent an alias instead. As
+    /// [`topic`](Self::topic), to be called before the next input.
+    pub fn own(&self, event: Event<'_>) -> OwnedEvent {
+        OwnedEvent::new(self.resolve(event))
+    }
+}
+
+/// For events whose topics are in place, as adapters give them.
+impl TryFrom<Event<'_>> for OwnedEvent {
+    type Error = Unresolved;
+
+    fn try_from(event: Event<'_>) -> Result<Self, Unresolved> {
+        let unresolved = match &event {
+            Event::Message(message) => message.topic.is_empty(),
+            Event::MessageStart(start) => start.topic.is_empty(),
+            Event::Connected(_)
+            | Event::MessageData { .. }
+            | Event::MessageEnd(_)
+            | Event::Completed { .. }
+            | Event::Aborted { .. }
+            | Event::Closed(_) => false,
+        };
+        if unresolved {
+            return Err(Unresolved);
+        }
+        Ok(Self::new(event))
+    }
+}
+
+impl OwnedEvent {
+    fn new(event: Event<'_>) -> Self {
         match event {
             Event::Connected(Connected {
                 session_present,

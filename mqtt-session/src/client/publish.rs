@@ -5,16 +5,22 @@
 //!
 //! ```text
 //! | moments | room for the fixed header, 5 | topic | packet id, if QoS > 0 | properties with their length | payload, if copied |
+//! | alias, if there is one | room for a head with it |
 //! ```
 //!
 //! A 3.x connection is sent what stands before the properties and the payload; the fixed header is written, to the
-//! right, when the packet is sent.
+//! right, when the packet is sent. The head of a message with an alias is made behind it, for the link it is sent on.
 
-use core::ops::Range;
+use core::{num::NonZeroU16, ops::Range};
 
 use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
 
-use super::{Client, Offline, WhenFull, expiry::Moments, link::Feature};
+use super::{
+    Client, Offline, WhenFull,
+    alias::{self, Form},
+    expiry::Moments,
+    link::Feature,
+};
 use crate::{
     Instant, NotTaken, Payload, Refused, Token, Unsupported,
     flow::Outgoing,
@@ -36,14 +42,21 @@ pub struct Publish<'a> {
     /// A Message Expiry Interval runs from the moment the message is accepted: what is sent, also when it is sent again,
     /// carries what is left of it, and what has not begun to leave when it is over is dropped
     /// ([`AbortReason::Expired`](super::AbortReason::Expired)), whatever the version.
+    ///
+    /// Topic Alias is none of them: it is `alias`.
     pub properties: Properties<'a>,
     /// If nothing of the message has left by then, it is dropped
     /// ([`AbortReason::Expired`](super::AbortReason::Expired)). A moment that has passed is a deadline too.
     pub deadline: Option<Instant>,
+    /// A number to use instead of the topic (5.0, 3.3.2.3.4), between 1 and the Topic Alias Maximum of CONNACK. The topic is
+    /// always given, and kept: the machine leaves it out where this link's server was told before what the number stands
+    /// for, tells it where it was not, and leaves the alias out where the server does not take it, as in 3.x. So an alias
+    /// saves bytes on the wire and changes nothing else; it costs the room of one more head while the message is kept.
+    pub alias: Option<NonZeroU16>,
 }
 
 impl<'a> Publish<'a> {
-    /// A message without RETAIN, properties and deadline.
+    /// A message without RETAIN, properties, deadline and alias.
     pub const fn new(topic: TopicName<'a>, qos: QoS) -> Self {
         Self {
             topic,
@@ -51,12 +64,13 @@ impl<'a> Publish<'a> {
             retain: false,
             properties: Properties::EMPTY,
             deadline: None,
+            alias: None,
         }
     }
 }
 
 /// Room for the longest fixed header.
-const HEADER: usize = 5;
+pub(super) const HEADER: usize = 5;
 
 impl<S: Storage> Client<S> {
     /// Accepts a message: it is sent when its turn comes, now or on a later connection, and ends as
@@ -124,10 +138,11 @@ impl<S: Storage> Client<S> {
             Payload::External(_) => (0, 0),
         };
         let copied = copied.saturating_add(head_len);
-        self.make_room(copied.saturating_add(shared), true)?;
+        let alias = message.alias.map_or(0, |_| alias::room(head_len));
+        self.make_room(copied.saturating_add(alias).saturating_add(shared), true)?;
         let index = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(index).kind = Kind::Publish;
-        if let Err(why) = self.storage.allocate(index, copied, shared) {
+        if let Err(why) = self.storage.allocate(index, copied + alias, shared) {
             self.storage.slot_mut(index).kind = Kind::Free;
             return Err(why);
         }
@@ -144,6 +159,9 @@ impl<S: Storage> Client<S> {
                 return Err(error.into());
             }
         };
+        if let Some(alias) = message.alias {
+            self.keep_alias(index, copied, alias);
+        }
         let token = self.take_token();
         moments.keep(&mut self.storage, index);
         let slot = self.storage.slot_mut(index);
@@ -168,7 +186,8 @@ impl<S: Storage> Client<S> {
 
     fn check_server_takes(&self, message: &Publish<'_>) -> Result<(), Refused> {
         if message.properties.topic_alias().is_some() || message.topic.is_empty() {
-            // An alias holds for one connection, but a message is kept for any.
+            // An alias holds for one connection, but a message is kept for any: the topic is needed, and the alias beside
+            // it.
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
         }
         let Some(connection) = self.connected() else {
@@ -204,12 +223,23 @@ impl<S: Storage> Client<S> {
             }
             Payload::External(_) => return,
         };
-        if let Some(room) = self.storage.bytes_mut(index).get_mut(at..) {
+        if let Some(room) = self.storage.bytes_mut(index).get_mut(at..at + copy.len()) {
             room.copy_from_slice(copy);
         }
     }
 
-    /// The whole length of the PUBLISH in this slot, on a connection of that version.
+    /// The payload, copied or shared; none if it is external.
+    pub(super) fn payload(&self, index: u16) -> &[u8] {
+        let slot = self.storage.slot(index);
+        let shared = self.storage.shared(index);
+        if slot.external || !shared.is_empty() {
+            return shared;
+        }
+        let (at, len) = (slot.head_len as usize, slot.payload_len as usize);
+        self.storage.bytes(index).get(at..at + len).unwrap_or_default()
+    }
+
+    /// The whole length of the PUBLISH in this slot, without an alias, on a connection of that version.
     pub(super) fn packet_len(&self, index: u16, version: Version) -> u32 {
         let slot = self.storage.slot(index);
         let middle = self.head_end(index, version) - HEADER - slot.front();
@@ -232,7 +262,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// Where the packet id stands, if there is one.
-    fn id_at(&self, index: u16) -> usize {
+    pub(super) fn id_at(&self, index: u16) -> usize {
         self.topic_at(index).1
     }
 
@@ -246,9 +276,9 @@ impl<S: Storage> Client<S> {
         (at + 2, at + 2 + len)
     }
 
-    /// Writes fixed header, packet id and what is left of the expiry for this connection, and tells where the packet begins
-    /// and its head ends.
-    pub(super) fn address(&mut self, index: u16, version: Version) -> Range<usize> {
+    /// Writes fixed header, packet id, what is left of the expiry, and the alias if there is one, for this connection; tells
+    /// where the packet begins and its head ends, from where its form puts the head.
+    pub(super) fn address(&mut self, index: u16, version: Version) -> (Range<usize>, Form) {
         self.count_down(index, version);
         let head_end = self.head_end(index, version);
         let id_at = self.id_at(index);
@@ -259,28 +289,38 @@ impl<S: Storage> Client<S> {
         let at = slot.front() + HEADER;
         let remaining = head_end - at + slot.payload_len as usize;
         let id = slot.id;
-        let header = 1 + varint_len(remaining);
         let block = self.storage.bytes_mut(index);
         if let (Some(id), Some(place)) = (id, block.get_mut(id_at..id_at + 2)) {
             place.copy_from_slice(&id.get().to_be_bytes());
         }
-        let start = at - header;
-        let mut rest = remaining;
-        for (n, place) in block.iter_mut().take(at).skip(start).enumerate() {
-            *place = if n == 0 {
-                first
-            } else {
-                let low = (rest & 0x7F) as u8;
-                rest >>= 7;
-                if rest > 0 { low | 0x80 } else { low }
-            };
+        if version.has_properties() {
+            if let Some(addressed) = self.address_with_alias(index, first) {
+                return addressed;
+            }
         }
-        start..head_end
+        let start = write_header(self.storage.bytes_mut(index), at, first, remaining);
+        (start.unwrap_or_default()..head_end, Form::Plain)
     }
 }
 
+/// Writes a fixed header that ends at `end`, and tells where it begins.
+pub(super) fn write_header(block: &mut [u8], end: usize, first: u8, remaining: usize) -> Option<usize> {
+    let start = end.checked_sub(1 + varint_len(remaining))?;
+    let mut rest = remaining;
+    for (n, place) in block.get_mut(start..end)?.iter_mut().enumerate() {
+        *place = if n == 0 {
+            first
+        } else {
+            let low = (rest & 0x7F) as u8;
+            rest >>= 7;
+            if rest > 0 { low | 0x80 } else { low }
+        };
+    }
+    Some(start)
+}
+
 /// How many bytes a variable byte integer takes (1.5.5, in 3.x 2.2.3).
-const fn varint_len(value: usize) -> usize {
+pub(super) const fn varint_len(value: usize) -> usize {
     match value {
         0..0x80 => 1,
         0x80..0x4000 => 2,
@@ -290,7 +330,7 @@ const fn varint_len(value: usize) -> usize {
 }
 
 /// The length of a packet from that of what stands between fixed header and payload.
-const fn packet_len(middle: usize, payload: usize) -> usize {
+pub(super) const fn packet_len(middle: usize, payload: usize) -> usize {
     1 + varint_len(middle + payload) + middle + payload
 }
 

@@ -104,7 +104,7 @@ impl<S: Storage> Client<S> {
         let filters = u16::try_from(filters).map_err(|_| Refused::TooLarge)?;
         let index = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(index).kind = kind;
-        let kept = self.storage.allocate(index, len, 0).and_then(|()| {
+        let kept = self.allocate(index, len, 0).and_then(|()| {
             match packet.encode(version, self.storage.bytes_mut(index)) {
                 Ok(_) => Ok(()),
                 Err(error) => {

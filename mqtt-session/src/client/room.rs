@@ -62,11 +62,12 @@ impl<S: Storage> Client<S> {
         if bytes > limit {
             return Err(Refused::TooLarge);
         }
-        let mut lacking = self
-            .storage
-            .bytes_used()
-            .saturating_add(bytes)
-            .saturating_sub(limit);
+        let lacking = |client: &Self| {
+            let used = client.storage.bytes_used();
+            used.saturating_add(bytes).saturating_sub(limit)
+        };
+        while lacking(self) > 0 && self.drop_binding() {}
+        let mut lacking = lacking(self);
         let mut lacks_slot = message && self.free_slot().is_none();
         if lacking == 0 && !lacks_slot {
             return Ok(());

@@ -10,9 +10,12 @@
 //! | [`Window`] | how many may be under way: Receive Maximum |
 //! | [`next_free_id`] | which packet id comes next |
 //! | [`expiry_left`] | what is left of a Message Expiry Interval |
+//! | `Aliases` | topics that the peer calls by number (feature `alloc`) |
 //! | [`rules`] | the rules that take a session to check, with their statements |
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+#[cfg(feature = "alloc")]
+mod aliases;
 mod expiry;
 mod ids;
 mod incoming;
@@ -20,6 +23,8 @@ mod outgoing;
 pub mod rules;
 mod window;
 
+#[cfg(feature = "alloc")]
+pub use aliases::{AliasFault, Aliases};
 pub use expiry::expiry_left;
 pub use ids::next_free_id;
 pub use incoming::{Incoming, OnPubRel, OnPublish};

@@ -1,13 +1,13 @@
 //! Slots and bytes in memory of a fixed size: inside the value ([`Fixed`]) or lent by the caller ([`Borrowed`]).
 
-use core::fmt;
+use core::{fmt, num::NonZeroU16};
 
 use mqtt_proto::PacketId;
 
 use super::{
     ArrivalSlot, Count, Slot,
     sealed::{CONTROL, Store},
-    slot::Span,
+    slot::{Kind, Span},
 };
 use crate::{Refused, client::Counters};
 
@@ -196,6 +196,21 @@ where
         self.end = to;
     }
 
+    fn pair(&mut self, read: u16, write: u16) -> (&[u8], &mut [u8]) {
+        let (read, write) = (self.block(read), self.block(write));
+        let bytes = self.bytes.as_mut();
+        // Blocks that are not empty have no byte in common.
+        if read.is_empty() {
+            (&[], &mut bytes[write])
+        } else if read.start < write.start {
+            let (low, high) = bytes.split_at_mut(write.start);
+            (&low[read], &mut high[..write.len()])
+        } else {
+            let (low, high) = bytes.split_at_mut(read.start);
+            (&high[..read.len()], low.get_mut(write).unwrap_or_default())
+        }
+    }
+
     fn block(&self, index: u16) -> core::ops::Range<usize> {
         let span = self.span(index);
         span.offset as usize..span.end() as usize
@@ -246,6 +261,15 @@ macro_rules! store {
             fn set_id(&mut self, index: u16, id: Option<PacketId>) {
                 self.slot_mut(index).id = id;
             }
+            fn find_binding(&self, alias: NonZeroU16) -> Option<u16> {
+                (1..=self.slots()).find(|&index| {
+                    let slot = self.slot(index);
+                    slot.kind == Kind::Binding && slot.filters == alias.get()
+                })
+            }
+            fn set_binding(&mut self, index: u16, alias: Option<NonZeroU16>) {
+                self.slot_mut(index).filters = alias.map_or(0, NonZeroU16::get);
+            }
             const SHARES: bool = false;
             fn slot_limit(&self) -> u16 {
                 self.slots()
@@ -271,6 +295,9 @@ macro_rules! store {
             fn bytes_mut(&mut self, index: u16) -> &mut [u8] {
                 let block = self.0.block(index);
                 &mut self.0.bytes[block]
+            }
+            fn pair(&mut self, read: u16, write: u16) -> (&[u8], &mut [u8]) {
+                self.0.pair(read, write)
             }
             #[cfg(feature = "bytes")]
             fn share(&mut self, _: u16, _: bytes::Bytes) {}

@@ -25,6 +25,14 @@ pub(crate) use list::{Links, List, NONE, Nodes};
 pub use slot::{ArrivalSlot, Slot};
 pub(crate) use slot::{End, Kind, Stage};
 
+/// What the server calls topics on a link, and up to which number it may.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, Default)]
+pub struct KnownAliases {
+    pub(crate) maximum: u16,
+    pub(crate) topics: crate::flow::Aliases,
+}
+
 /// Memory of a [`Client`](crate::Client): `Heap`, [`Fixed`] or [`Borrowed`].
 pub trait Storage: sealed::Store {}
 
@@ -36,10 +44,12 @@ pub trait Count: sealed::Count {}
 impl<T: sealed::Count> Count for T {}
 
 pub(crate) mod sealed {
-    use core::fmt;
+    use core::{fmt, num::NonZeroU16};
 
     use mqtt_proto::PacketId;
 
+    #[cfg(feature = "alloc")]
+    use super::KnownAliases;
     use super::{ArrivalSlot, Slot};
     use crate::{Refused, client::Counters};
 
@@ -98,6 +108,22 @@ pub(crate) mod sealed {
         /// Gives the slot an id or takes it away.
         fn set_id(&mut self, index: u16, id: Option<PacketId>);
 
+        /// What the server calls topics can be kept.
+        const KEEPS_ALIASES: bool = false;
+        #[cfg(feature = "alloc")]
+        fn aliases(&self) -> Option<&KnownAliases> {
+            None
+        }
+        #[cfg(feature = "alloc")]
+        fn aliases_mut(&mut self) -> Option<&mut KnownAliases> {
+            None
+        }
+
+        /// The slot that holds the topic of this alias.
+        fn find_binding(&self, alias: NonZeroU16) -> Option<u16>;
+        /// Makes the slot, a [`Kind::Binding`](super::Kind::Binding), that of this alias, or of none.
+        fn set_binding(&mut self, index: u16, alias: Option<NonZeroU16>);
+
         /// A payload can be shared instead of copied.
         const SHARES: bool;
         /// How many slots there may be.
@@ -114,6 +140,8 @@ pub(crate) mod sealed {
         fn release(&mut self, index: u16);
         fn bytes(&self, index: u16) -> &[u8];
         fn bytes_mut(&mut self, index: u16) -> &mut [u8];
+        /// The blocks of two slots, one to read and another one to write.
+        fn pair(&mut self, read: u16, write: u16) -> (&[u8], &mut [u8]);
         /// Makes the slot share a payload that was counted when its block was allocated.
         #[cfg(feature = "bytes")]
         fn share(&mut self, index: u16, payload: bytes::Bytes);

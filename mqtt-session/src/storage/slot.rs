@@ -31,7 +31,7 @@ pub struct Slot {
     pub(crate) deadline: bool,
     /// Its block holds the end of its Message Expiry Interval.
     pub(crate) expires: bool,
-    /// Filters of a SUBSCRIBE or UNSUBSCRIBE.
+    /// Filters of a SUBSCRIBE or UNSUBSCRIBE; the topic alias of a binding.
     pub(crate) filters: u16,
     /// Bytes of the block before the payload.
     pub(crate) head_len: u32,
@@ -64,6 +64,8 @@ pub(crate) enum Kind {
     Unsubscribe,
     /// A PUBACK or PUBREC with properties, kept for an arrival slot.
     Answer,
+    /// A topic, and the alias that this link's server was told for it.
+    Binding,
     /// Nothing but a packet id that must not be used until the session ends.
     Retired,
 }
@@ -71,7 +73,7 @@ pub(crate) enum Kind {
 impl Kind {
     /// It may fill the memory up to where the reserve for other packets begins.
     pub(super) const fn is_message(self) -> bool {
-        matches!(self, Self::Publish | Self::Answer)
+        matches!(self, Self::Publish | Self::Answer | Self::Binding)
     }
 }
 

@@ -229,7 +229,7 @@ impl<S: Storage> End<S> {
         loop {
             let handled = self.client.handle_input(now, self.rx.filled());
             let consumed = handled.consumed;
-            let event = handled.event.map(OwnedEvent::from);
+            let event = handled.event.map(|event| self.client.own(event));
             self.rx.consume(consumed);
             happened |= consumed > 0 || event.is_some();
             match event {

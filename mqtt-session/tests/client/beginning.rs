@@ -59,21 +59,6 @@ fn a_refusal_before_connect_is_written_is_taken_and_ends_the_writing() {
     assert!(peer.client.poll_transmit().is_none());
 }
 
-/// 5/MQTT-3.1.2-27: a server may not use what was not announced, so it must not be announced by the way.
-#[test]
-fn a_topic_alias_maximum_is_refused_as_no_alias_could_be_taken() {
-    let mut peer = Peer::new(Version::V5);
-    for (maximum, taken) in [
-        (3, Err(Refused::Unsupported(Unsupported::TopicAlias))),
-        (0, Ok(())),
-    ] {
-        let list = [Property::TopicAliasMaximum(maximum)];
-        let mut connect = options(Version::V5, true);
-        connect.properties = Properties::new(&list);
-        assert_eq!(peer.client.connect(peer.now, &connect), taken);
-    }
-}
-
 /// Receive Maximum cannot be 0 (5/3.1.2.11.3), so that a client that can take no message at all cannot say so.
 #[test]
 fn a_storage_without_rows_for_messages_connects_to_nobody() {

@@ -6,6 +6,7 @@
 )]
 #![cfg(feature = "alloc")]
 
+mod alias;
 mod answers;
 mod api;
 mod beginning;

@@ -41,8 +41,13 @@ impl Runner for Tokio {
             loop {
                 // Whatever `next` is at, after half a millisecond it is dropped.
                 let wait = Duration::from_micros(500);
-                let event =
-                    tokio::time::timeout(wait, async { client.next().await.map(OwnedEvent::from) }).await;
+                let event = tokio::time::timeout(wait, async {
+                    client
+                        .next()
+                        .await
+                        .map(|event| OwnedEvent::try_from(event).unwrap())
+                })
+                .await;
                 if event.is_ok_and(|event| ends.tell(event.unwrap())) {
                     return;
                 }

@@ -25,7 +25,10 @@ impl Runner for MainLoop {
         let mut client = Client::connect(session, Stream::new(to), rx, tx, now(), options).unwrap();
         ends.reply(Ok(None));
         loop {
-            let event = client.poll_once(now()).unwrap().map(OwnedEvent::from);
+            let event = client
+                .poll_once(now())
+                .unwrap()
+                .map(|event| OwnedEvent::try_from(event).unwrap());
             let idle = event.is_none();
             if event.is_some_and(|event| ends.tell(event)) {
                 return;

@@ -122,8 +122,7 @@ enum Wait {
 
 impl Ends {
     /// Says whether that was the last event of a connection.
-    fn tell(&self, event: impl Into<OwnedEvent>) -> bool {
-        let event = event.into();
+    fn tell(&self, event: OwnedEvent) -> bool {
         let last = matches!(event, OwnedEvent::Closed(_));
         // A face that is gone has seen enough.
         let _ = self.events.send(event);
@@ -204,7 +203,7 @@ fn live<R: Runner>(config: Config, mut ends: Ends) {
             Command::Connect(to, options) => {
                 options.lend(|options| R::run(&mut session, (&mut rx, &mut tx), to, options, &mut ends));
                 while let Some(event) = session.handle_timeout(now()).event {
-                    ends.tell(event);
+                    ends.tell(session.own(event));
                 }
             }
             command => ends.reply(obey!(session, command, now())),

@@ -26,7 +26,9 @@ use core::fmt;
 use std::io;
 
 use mqtt_session::{
-    Client, Config, ConnectOptions, Event, Instant, ReceiveBuffer, Refused, client::Found, storage::Storage,
+    Client, Config, ConnectOptions, Event, Instant, ReceiveBuffer, Refused,
+    client::{Found, OwnedEvent},
+    storage::Storage,
 };
 
 use crate::Clock;
@@ -234,7 +236,13 @@ impl<S: Storage> Driver<S> {
 
     /// The event that [`next_event`](Self::next_event) gave last.
     pub fn view(&self, (found, consumed): (Found, usize)) -> Event<'_> {
-        found.view(self.rx.before(consumed))
+        // With its topic also if the server sent an alias.
+        self.machine.resolve(found.view(self.rx.before(consumed)))
+    }
+
+    /// The same with bytes of its own.
+    pub fn own(&self, (found, consumed): (Found, usize)) -> OwnedEvent {
+        self.machine.own(found.view(self.rx.before(consumed)))
     }
 
     /// `false`: read no more, so that no more messages come, until told `true`. Writes and deadlines go on, and the

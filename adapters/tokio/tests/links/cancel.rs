@@ -23,7 +23,7 @@ async fn next_within(client: &mut Client<Pipe>, polls: usize) -> Option<OwnedEve
         left -= 1;
         next.as_mut()
             .poll(cx)
-            .map(|event| Some(OwnedEvent::from(event.unwrap())))
+            .map(|event| Some(OwnedEvent::try_from(event.unwrap()).unwrap()))
     })
     .await
 }

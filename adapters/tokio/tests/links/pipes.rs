@@ -100,7 +100,7 @@ pub(crate) async fn connected(pipe: Pipe, client_id: &str) -> Client<Pipe> {
 
 pub(crate) async fn completed(client: &mut Client<Pipe>, token: Token) {
     loop {
-        match OwnedEvent::from(client.next().await.unwrap()) {
+        match client.next_owned().await.unwrap() {
             OwnedEvent::Completed { token: of, .. } if of == token => return,
             OwnedEvent::Closed(closed) => panic!("{closed:?}"),
             _ => {}

@@ -5,8 +5,10 @@
     reason = "each call knows the type of the packet that it asked for"
 )]
 
+use core::num::NonZeroU16;
+
 use mqtt_proto::packet::{Packet, Subscription};
-use mqtt_proto::{PacketType, TopicFilter, Version};
+use mqtt_proto::{PacketType, Properties, PropertyId, TopicFilter, Version};
 use mqtt_session::client::Ack;
 use mqtt_session::storage::Heap;
 use mqtt_session::{AckToken, Client, Instant, Publish, Refused, Token};
@@ -45,7 +47,14 @@ pub(super) fn call(client: &mut Client<Heap>, now: Instant, version: Version, ca
                 Packet::Publish(publish) => {
                     let mut message = Publish::new(publish.head.topic, publish.head.qos);
                     message.retain = publish.head.retain;
-                    message.properties = publish.head.properties;
+                    // Topic Alias is a property of the packet, but beside the others in the call.
+                    let all = publish.head.properties;
+                    message.alias = all.topic_alias().and_then(NonZeroU16::new);
+                    let others: Vec<_> = all
+                        .iter()
+                        .filter(|property| property.id() != PropertyId::TopicAlias)
+                        .collect();
+                    message.properties = Properties::new(&others);
                     token(
                         client
                             .publish(now, &message, publish.payload)

@@ -135,7 +135,7 @@ impl ClientSide {
             let is_none = event.is_none();
             if let Some(event) = event {
                 self.closed |= matches!(event, Event::Closed(_));
-                inbox.event(at, conn, events::happened(event));
+                inbox.event(at, conn, events::happened(self.client.resolve(event)));
             }
             self.rx.drain(..consumed);
             if is_none {

@@ -1,6 +1,6 @@
 //! A client, its application, the two pipes and the server; and what must hold between them.
 
-use core::time::Duration;
+use core::{num::NonZeroU16, time::Duration};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqtt_proto::{
@@ -241,6 +241,7 @@ impl<S: Storage> World<S> {
                 16 => &properties,
                 _ => &[],
             }),
+            alias: NonZeroU16::new(u16::from(size >> 6)),
             deadline: (more & 3 == 0).then(|| self.now + Duration::from_millis(u64::from(more) * 100)),
             ..Publish::new(topic, qos)
         };

@@ -6,7 +6,7 @@ use super::{Heard, Phase, ServerConn};
 use crate::{
     Instant,
     flow::{
-        Answer,
+        AliasFault, Answer,
         rules::{self, Violation},
     },
     server::Request,
@@ -85,7 +85,11 @@ impl ServerConn {
             }
             self.learn(&packet);
             if let Packet::Publish(publish) = &packet {
-                if let Err(rule) = self.aliases.note(&publish.head, self.max_alias) {
+                if let Err(fault) = self.aliases.note(&publish.head, self.max_alias) {
+                    let rule = match fault {
+                        AliasFault::AboveMaximum => rules::ALIAS_ABOVE_MAXIMUM_BY_CLIENT,
+                        AliasFault::Unknown => rules::ALIAS_UNKNOWN,
+                    };
                     let request = Request::Violation(rule.broken(self.version));
                     return Heard {
                         consumed: rx.len(),

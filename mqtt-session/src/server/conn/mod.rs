@@ -1,10 +1,8 @@
 //! One connection of a server: bytes to requests, replies to bytes.
 //!
-//! - `aliases`: topics that a client calls by number.
 //! - `input`: where a packet ends, what it asks; PINGREQ is answered here and never waits.
 //! - `output`: replies as packets of the client's version.
 
-mod aliases;
 mod input;
 mod output;
 
@@ -14,8 +12,10 @@ use core::time::Duration;
 use mqtt_proto::Version;
 
 use super::{Request, ServerConfig};
-use crate::{Instant, flow::rules};
-use aliases::Aliases;
+use crate::{
+    Instant,
+    flow::{Aliases, rules},
+};
 use output::Unsent;
 
 /// A connection of a server, for its bytes: framing, version, keep-alive, encoding.
@@ -89,7 +89,7 @@ impl ServerConn {
             heard: now,
             patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
-            aliases: Aliases::default(),
+            aliases: Aliases::EMPTY,
         }
     }
 

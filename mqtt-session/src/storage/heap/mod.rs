@@ -3,12 +3,12 @@
 mod index;
 
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
+use core::{fmt, num::NonZeroU16};
 
 use mqtt_proto::PacketId;
 
 use super::{
-    ArrivalSlot, NONE, Slot,
+    ArrivalSlot, Kind, KnownAliases, NONE, Slot,
     sealed::{CONTROL, Store},
 };
 use crate::{Refused, client::Counters};
@@ -50,6 +50,7 @@ pub struct Heap {
     arrivals: Vec<ArrivalRow>,
     ids: Index,
     arrival_ids: Index,
+    aliases: KnownAliases,
     used: usize,
     counters: Counters,
 }
@@ -59,6 +60,19 @@ struct Row {
     block: Block,
     slot: Slot,
     chain: u16,
+}
+
+impl Row {
+    /// The topic alias of a binding.
+    fn alias(&self) -> Option<u16> {
+        let alias = self.slot.filters;
+        (self.slot.kind == Kind::Binding && alias > 0).then_some(alias)
+    }
+
+    /// What the row is found by: a packet id or an alias, which are numbers of one kind.
+    fn number(&self) -> Option<u16> {
+        self.slot.id.map(PacketId::get).or_else(|| self.alias())
+    }
 }
 
 #[derive(Clone)]
@@ -104,6 +118,7 @@ impl Heap {
             arrivals: Vec::new(),
             ids: Index::default(),
             arrival_ids: Index::default(),
+            aliases: KnownAliases::default(),
             used: 0,
             counters: Counters::ZERO,
         }
@@ -161,6 +176,15 @@ impl Block {
 
 impl Store for Heap {
     const SHARES: bool = cfg!(feature = "bytes");
+    const KEEPS_ALIASES: bool = true;
+
+    fn aliases(&self) -> Option<&KnownAliases> {
+        Some(&self.aliases)
+    }
+
+    fn aliases_mut(&mut self) -> Option<&mut KnownAliases> {
+        Some(&mut self.aliases)
+    }
 
     fn slots(&self) -> u16 {
         self.slots.len() as u16
@@ -245,11 +269,29 @@ impl Store for Heap {
             self.ids.remove(&mut self.slots, old.get(), index - 1);
         }
         if let Some(new) = id {
-            self.ids.insert(&mut self.slots, new.get(), index - 1, |row| {
-                row.slot.id.map(PacketId::get)
-            });
+            self.ids
+                .insert(&mut self.slots, new.get(), index - 1, Row::number);
         }
         self.slot_mut(index).id = id;
+    }
+
+    fn find_binding(&self, alias: NonZeroU16) -> Option<u16> {
+        let row = self
+            .ids
+            .find(&self.slots, alias.get(), |row| row.alias() == Some(alias.get()))?;
+        Some(row + 1)
+    }
+
+    fn set_binding(&mut self, index: u16, alias: Option<NonZeroU16>) {
+        let old = core::mem::take(&mut self.slot_mut(index).filters);
+        if old > 0 {
+            self.ids.remove(&mut self.slots, old, index - 1);
+        }
+        if let Some(new) = alias {
+            self.ids
+                .insert(&mut self.slots, new.get(), index - 1, Row::number);
+        }
+        self.slot_mut(index).filters = alias.map_or(0, NonZeroU16::get);
     }
 
     fn slot_limit(&self) -> u16 {
@@ -307,6 +349,23 @@ impl Store for Heap {
         match index {
             CONTROL => &mut self.control,
             _ => &mut self.row_mut(index).block.own,
+        }
+    }
+
+    fn pair(&mut self, read: u16, write: u16) -> (&[u8], &mut [u8]) {
+        let at = |index: u16| usize::from(index) - 1;
+        match (read, write) {
+            _ if read == write => (&[], self.bytes_mut(write)),
+            (CONTROL, _) => (&self.control, &mut self.slots[at(write)].block.own),
+            (_, CONTROL) => (&self.slots[at(read)].block.own, &mut self.control),
+            _ if read < write => {
+                let (low, high) = self.slots.split_at_mut(at(write));
+                (&low[at(read)].block.own, &mut high[0].block.own)
+            }
+            _ => {
+                let (low, high) = self.slots.split_at_mut(at(read));
+                (&high[0].block.own, &mut low[at(write)].block.own)
+            }
         }
     }
 
