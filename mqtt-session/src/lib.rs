@@ -21,6 +21,7 @@ mod level_tree;
 mod payload;
 mod receive_buffer;
 pub mod reconnect;
+pub mod record;
 mod refused;
 #[cfg(feature = "alloc")]
 pub mod registry;
@@ -37,6 +38,7 @@ mod transmit;
 pub use client::{Client, Config, ConnectOptions, Event, Handled, Publish};
 pub use payload::Payload;
 pub use receive_buffer::ReceiveBuffer;
+pub use record::{Record, Seq};
 pub use refused::{NotTaken, Refused, Unsupported};
 pub use time::Instant;
 pub use token::{AckToken, Token};

@@ -39,6 +39,15 @@ impl Token {
     pub const fn get(self) -> u32 {
         self.0.get()
     }
+
+    /// From [`get`](Self::get), for tables that outlive the process as a [journal](crate::Config::journal) does; `None` for
+    /// 0, which no token has.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        match NonZeroU32::new(raw) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
 }
 
 impl fmt::Debug for Token {

@@ -35,7 +35,7 @@ impl<S: Storage> Client<S> {
                 self.count(|counters| counters.answered(now, token));
                 self.leave_flow(index);
                 self.give_window_back(index);
-                self.free(index);
+                self.conclude(index);
                 self.answer_came();
                 let outcome = Outcome::Acknowledged {
                     code,
@@ -63,6 +63,7 @@ impl<S: Storage> Client<S> {
                     self.outbox.next_release = index;
                 }
                 self.answer_came();
+                self.note_slot(index);
                 Ok(Step::Nothing)
             }
             (OnAnswer::ReleaseUnknown, _) => {
@@ -98,9 +99,7 @@ impl<S: Storage> Client<S> {
             }
             self.unlink(index, |outbox| &mut outbox.releases);
         } else {
-            if self.outbox.next_message == index {
-                self.outbox.next_message = next;
-            }
+            self.pass_by(index);
             self.unlink(index, |outbox| &mut outbox.messages);
         }
     }

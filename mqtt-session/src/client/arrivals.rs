@@ -59,8 +59,6 @@ pub(super) struct Arrivals {
     pub(super) pubacks: List,
     /// QoS 2, PUBREC not sent (`5/MQTT-4.6.0-3`).
     pub(super) pubrecs: List,
-    /// QoS 2, PUBREC sent.
-    released: List,
     /// QoS 2, PUBREL came and PUBCOMP is owed.
     pub(super) pubcomps: List,
     /// Answers that belong to no message.
@@ -75,12 +73,17 @@ impl Arrivals {
         free: List::EMPTY,
         pubacks: List::EMPTY,
         pubrecs: List::EMPTY,
-        released: List::EMPTY,
         pubcomps: List::EMPTY,
         owed: Owed::EMPTY,
         stalled: false,
         generation: 0,
     };
+
+    /// After a restore: tokens of the process before are not those of messages that come now.
+    pub(super) const fn begin_generations(&mut self, now: Instant) {
+        let micros = now.as_micros();
+        self.generation = (micros ^ micros >> 16 ^ micros >> 32) as u16;
+    }
 
     /// The row is on one of the lists of messages.
     pub(super) fn is_used<S: Storage>(&self, storage: &S, index: u16) -> bool {
@@ -89,7 +92,8 @@ impl Arrivals {
     }
 }
 
-struct Rows<'a, S>(&'a mut S);
+/// The arrival slots of a storage as nodes of lists.
+pub(super) struct Rows<'a, S>(pub(super) &'a mut S);
 
 impl<S: Storage> Nodes for Rows<'_, S> {
     fn links(&self, index: u16) -> Links {
@@ -170,10 +174,7 @@ impl<S: Storage> Client<S> {
 
     /// There is a row for one more message. False: not now, but there will be.
     fn has_row(&mut self, version: Version) -> Result<bool, Violation> {
-        if self.arrivals.free.is_empty() && self.storage.grow_arrivals() {
-            let index = self.storage.arrivals() - 1;
-            self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
-        }
+        self.make_row();
         if !self.arrivals.free.is_empty() {
             return Ok(true);
         }
@@ -188,6 +189,20 @@ impl<S: Storage> Client<S> {
             return Ok(false);
         }
         Err(rules::RECEIVE_MAXIMUM_BY_SERVER.broken(version))
+    }
+
+    /// Adds a row if none is free and there is memory for one more.
+    fn make_row(&mut self) {
+        if self.arrivals.free.is_empty() && self.storage.grow_arrivals() {
+            let index = self.storage.arrivals() - 1;
+            self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
+        }
+    }
+
+    /// A row that is on no list.
+    pub(super) fn take_row(&mut self) -> Option<u16> {
+        self.make_row();
+        self.arrivals.free.pop_front(&mut Rows(&mut self.storage))
     }
 
     /// Owes an answer to a message that is passed over; there is room, or its packet would not have been taken.
@@ -215,6 +230,9 @@ impl<S: Storage> Client<S> {
             Incoming::OwesPubRec | Incoming::AwaitingPubRel => (&mut self.arrivals.pubrecs, QoS::ExactlyOnce),
         };
         list.push_back(&mut Rows(&mut self.storage), index);
+        if qos == QoS::ExactlyOnce && !manual {
+            self.note_arrival(index);
+        }
         manual.then_some(AckToken {
             id,
             qos,
@@ -235,13 +253,14 @@ impl<S: Storage> Client<S> {
             found,
         ) {
             (OnPubRel::Complete, Some(index)) => {
-                self.arrivals.released.remove(&mut Rows(&mut self.storage), index);
                 self.arrivals
                     .pubcomps
                     .push_back(&mut Rows(&mut self.storage), index);
                 self.storage.set_arrival_id(index, None);
                 self.storage.arrival_mut(index).answer = Some(ReasonCode::SUCCESS);
+                self.note_arrival(index);
             }
+            (OnPubRel::CompleteUnknown, _) if self.is_completing(id) => {}
             (OnPubRel::Complete | OnPubRel::CompleteUnknown, _) => {
                 self.arrivals.owed.push(Answerless::CompleteUnknown, id)
             }
@@ -277,6 +296,9 @@ impl<S: Storage> Client<S> {
         match self.keep_answer(index, stage, answer) {
             Ok(()) => {
                 self.storage.arrival_mut(index).answer = Some(answer.code);
+                if stage == Incoming::OwesPubRec {
+                    self.note_arrival(index);
+                }
                 Ok(())
             }
             Err(why) => Err(NotTaken { given: ack, why }),
@@ -331,13 +353,23 @@ impl<S: Storage> Client<S> {
                 let arrival = self.storage.arrival_mut(index);
                 arrival.stage = next;
                 let slot = core::mem::replace(&mut arrival.answer_slot, NONE);
-                self.arrivals
-                    .released
-                    .push_back(&mut Rows(&mut self.storage), index);
                 self.free_answer(slot);
             }
         }
         self.arrivals.stalled = false;
+    }
+
+    /// The link was lost before PUBCOMP was sent, and the journal may not know that PUBREL came: it comes again.
+    pub(super) fn await_pubrel_again(&mut self, index: u16) {
+        let id = self.storage.arrival(index).answers;
+        if self.storage.find_arrival(id).is_some() {
+            // The server has used the id for another message, which it must not.
+            self.free_arrival(index);
+            return;
+        }
+        self.unlink_arrival(index);
+        self.storage.set_arrival_id(index, Some(id));
+        self.note_arrival(index);
     }
 
     /// Forgets a message.
@@ -345,7 +377,13 @@ impl<S: Storage> Client<S> {
         self.unlink_arrival(index);
         let slot = self.storage.arrival(index).answer_slot;
         self.storage.set_arrival_id(index, None);
-        *self.storage.arrival_mut(index) = ArrivalSlot::EMPTY;
+        let arrival = self.storage.arrival_mut(index);
+        let (trail, next_owed) = (arrival.trail.cleared(), arrival.next_owed);
+        *arrival = ArrivalSlot {
+            trail,
+            next_owed,
+            ..ArrivalSlot::EMPTY
+        };
         self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
         self.arrivals.stalled = false;
         self.free_answer(slot);
@@ -357,7 +395,8 @@ impl<S: Storage> Client<S> {
             (None, _) => &mut self.arrivals.pubcomps,
             (Some(_), Incoming::OwesPubAck) => &mut self.arrivals.pubacks,
             (Some(_), Incoming::OwesPubRec) => &mut self.arrivals.pubrecs,
-            (Some(_), Incoming::AwaitingPubRel) => &mut self.arrivals.released,
+            // PUBREC was sent: it waits for nothing of ours.
+            (Some(_), Incoming::AwaitingPubRel) => return,
         };
         list.remove(&mut Rows(&mut self.storage), index);
     }

@@ -11,7 +11,7 @@
 //!    subscribes or pings all the time can do the same to its own messages.
 
 use mqtt_proto::{
-    Packet, QoS, ReasonCode, Version,
+    Packet, PacketId, QoS, ReasonCode, Version,
     packet::{self, Disconnect},
 };
 
@@ -19,12 +19,13 @@ use super::{
     Client,
     link::{Connection, Fact, Link},
     output::{Current, Job},
+    owed::Answerless,
     room::Walk,
     turns::Class,
 };
 use crate::{
     flow::{Answer, Incoming},
-    storage::{NONE, Storage, sealed::CONTROL},
+    storage::{List, NONE, Storage, sealed::CONTROL},
 };
 
 impl<S: Storage> Client<S> {
@@ -33,7 +34,8 @@ impl<S: Storage> Client<S> {
         let Connection { version, state, .. } = *self.connection.as_ref()?;
         match state {
             Link::Idle | Link::Ending => None,
-            Link::Connecting => self.choose_control(),
+            Link::Connecting if self.is_session_settled() => self.choose_control(),
+            Link::Connecting => None,
             Link::Closed => self.choose_disconnect(version),
             Link::Closing => self
                 .choose_answer(version)
@@ -63,7 +65,7 @@ impl<S: Storage> Client<S> {
     fn choose_of(&mut self, class: Class, version: Version) -> Option<Current> {
         match class {
             Class::Owed => {
-                let (answer, id) = self.arrivals.owed.first()?;
+                let (answer, id) = self.owed_answer()?;
                 self.small(version, Job::Owed, answer.packet(version, id))
             }
             Class::PubAck => {
@@ -71,11 +73,11 @@ impl<S: Storage> Client<S> {
                 self.answer(version, Job::PubAck(index), index, Answer::PubAck)
             }
             Class::PubRec => {
-                let (index, _) = self.answered(self.arrivals.pubrecs)?;
+                let index = self.answered_and_recorded(self.arrivals.pubrecs)?;
                 self.answer(version, Job::PubRec(index), index, Answer::PubRec)
             }
             Class::PubComp => {
-                let (index, _) = self.answered(self.arrivals.pubcomps)?;
+                let index = self.answered_and_recorded(self.arrivals.pubcomps)?;
                 self.answer(version, Job::PubComp(index), index, Answer::PubComp)
             }
             Class::PubRel => self.choose_pubrel(version),
@@ -88,17 +90,17 @@ impl<S: Storage> Client<S> {
     /// Something of this class could be sent now.
     fn waits(&self, class: Class) -> bool {
         match class {
-            Class::Owed => self.arrivals.owed.first().is_some(),
+            Class::Owed => self.owed_answer().is_some(),
             Class::PubAck => self.answered(self.arrivals.pubacks).is_some(),
-            Class::PubRec => self.answered(self.arrivals.pubrecs).is_some(),
-            Class::PubComp => self.answered(self.arrivals.pubcomps).is_some(),
-            Class::PubRel => self.outbox.next_release != NONE,
+            Class::PubRec => self.answered_and_recorded(self.arrivals.pubrecs).is_some(),
+            Class::PubComp => self.answered_and_recorded(self.arrivals.pubcomps).is_some(),
+            Class::PubRel => self.next_release().is_some(),
             Class::Ping => self
                 .connection
                 .as_ref()
                 .is_some_and(|c| c.facts.has(Fact::PingOwed)),
-            Class::Control => self.output.control || self.outbox.next_request != NONE,
-            Class::Message => !self.outbox.plain.is_empty() || self.next_in_window() != NONE,
+            Class::Control => self.output.control || self.next_request().is_some(),
+            Class::Message => !self.outbox.plain.is_empty() || self.next_message().is_some(),
         }
     }
 
@@ -157,10 +159,7 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_pubrel(&mut self, version: Version) -> Option<Current> {
-        let index = self.outbox.next_release;
-        if index == NONE {
-            return None;
-        }
+        let index = self.next_release()?;
         let id = self.storage.slot(index).id?;
         let packet = Packet::PubRel(packet::Ack::new(id, ReasonCode::SUCCESS));
         let current = self.small(version, Job::PubRel(index), packet);
@@ -185,17 +184,15 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_request(&self) -> Option<Current> {
-        let index = self.outbox.next_request;
-        if index == NONE {
-            return None;
-        }
+        let index = self.next_request()?;
         let head = 0..self.storage.bytes(index).len();
         Some(Current::new(Job::Request(index), head))
     }
 
     fn choose_message(&mut self, version: Version) -> Option<Current> {
         let index = loop {
-            let index = Walk::new(self.outbox.plain.first(), self.next_in_window()).next(&self.storage)?;
+            let message = self.next_message().unwrap_or(NONE);
+            let index = Walk::new(self.outbox.plain.first(), message).next(&self.storage)?;
             if !self.drop_if_overdue(index) {
                 break index;
             }
@@ -213,19 +210,42 @@ impl<S: Storage> Client<S> {
         Some(Current::message(index, head, form))
     }
 
-    /// The next message of QoS 1 or 2, if the window has room for it or it stands there already.
-    fn next_in_window(&self) -> u16 {
-        let next = self.outbox.next_message;
-        let room = self.connection.as_ref().is_some_and(|c| c.window.has_room());
-        if next != NONE && (room || self.storage.slot(next).charged) {
-            next
-        } else {
-            NONE
+    /// The oldest answer that belongs to no message here, if no record is in its way.
+    fn owed_answer(&self) -> Option<(Answerless, PacketId)> {
+        let (answer, id) = self.arrivals.owed.first()?;
+        self.is_owed_settled(answer, id).then_some((answer, id))
+    }
+
+    /// The first of these messages, if it was answered and what that means is recorded.
+    fn answered_and_recorded(&self, list: List) -> Option<u16> {
+        let (index, code) = self.answered(list)?;
+        (code.is_failure() || self.is_arrival_settled(index)).then_some(index)
+    }
+
+    /// The next message to be released, if that it is the server's is recorded.
+    fn next_release(&self) -> Option<u16> {
+        Some(self.outbox.next_release).filter(|&index| index != NONE && self.is_slot_settled(index))
+    }
+
+    /// The next request. After a session was lost it waits until that is recorded: it makes the server send.
+    fn next_request(&self) -> Option<u16> {
+        Some(self.outbox.next_request).filter(|&index| index != NONE && self.is_session_settled())
+    }
+
+    /// The next message of QoS 1 or 2, if the window has room for it, and its packet id is recorded.
+    fn next_message(&self) -> Option<u16> {
+        let index = self.outbox.next_message;
+        if index == NONE {
+            return None;
         }
+        let slot = self.storage.slot(index);
+        let room = slot.charged || self.connection.as_ref().is_some_and(|c| c.window.has_room());
+        let recorded = !self.config.journal || (slot.id.is_some() && self.is_slot_settled(index));
+        (room && recorded).then_some(index)
     }
 
     /// Counts a message against the window of this link, once.
-    fn charge(&mut self, index: u16) {
+    pub(super) fn charge(&mut self, index: u16) {
         let slot = self.storage.slot_mut(index);
         if slot.charged {
             return;

@@ -9,6 +9,7 @@ use super::{
     arrivals::Arrivals,
     config::Settings,
     ends::Ends,
+    journal::Journal,
     link::Connection,
     output::{Current, Ending, Output},
     stream::Stream,
@@ -40,6 +41,7 @@ fn a_client_is_the_sum_of_its_parts_and_little_else() {
             "other output",
             size_of::<Output>() - size_of::<Option<Current>>() - size_of::<Option<Ending>>(),
         ),
+        ("journal", size_of::<Journal>()),
         ("next token and packet id", size_of::<Token>() + 2),
     ]
     .into();

@@ -32,6 +32,10 @@ pub struct Config {
     /// order, PUBLISH with DUP. Default: never, and more than 49 days are never too. 5.0 forbids it
     /// (`5/MQTT-4.4.0-1`), and what is lost with a link is sent again on the next in every version.
     pub resend_after: Option<Duration>,
+    /// What has to outlive the process is told as records ([`poll_record`](crate::Client::poll_record)), and nothing is sent
+    /// that depends on a record before that is persisted ([`handle_persisted`](crate::Client::handle_persisted)). Without
+    /// both, messages of QoS 1 and 2 never leave. Default: no.
+    pub journal: bool,
     /// How long to wait for CONNACK, from `connect` on. Default 30 s. This and the other spans of time are kept in
     /// milliseconds, rounded up; 49 days are the longest.
     pub connect_timeout: Duration,
@@ -55,6 +59,7 @@ impl Config {
         on_session_lost: OnSessionLost::Abort,
         unknown_session: UnknownSession::AsVersionSays,
         resend_after: None,
+        journal: false,
         connect_timeout: Duration::from_secs(30),
         ping_timeout: Duration::from_secs(20),
         close_timeout: Duration::from_secs(5),
@@ -78,6 +83,7 @@ pub(super) struct Settings {
     pub(super) resend_after: Millis,
     pub(super) on_session_lost: OnSessionLost,
     pub(super) unknown_session: UnknownSession,
+    pub(super) journal: bool,
 }
 
 /// A span of time in whole milliseconds.
@@ -132,6 +138,7 @@ impl From<Config> for Settings {
                 .map_or(Millis::LONGEST, |span| Millis::from(span).max(Millis::SHORTEST)),
             on_session_lost: config.on_session_lost,
             unknown_session: config.unknown_session,
+            journal: config.journal,
         }
     }
 }
@@ -151,6 +158,7 @@ impl From<Settings> for Config {
             resend_after: settings.resend_after.unless_longest(),
             on_session_lost: settings.on_session_lost,
             unknown_session: settings.unknown_session,
+            journal: settings.journal,
         }
     }
 }
@@ -267,6 +275,7 @@ mod tests {
             resend_after: Some(Duration::from_secs(5)),
             on_session_lost: OnSessionLost::SendAgainAsNew,
             unknown_session: UnknownSession::Accept,
+            journal: true,
             connect_timeout: Duration::from_secs(1),
             ping_timeout: Duration::from_secs(2),
             close_timeout: Duration::from_secs(3),

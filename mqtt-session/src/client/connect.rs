@@ -7,7 +7,8 @@ use mqtt_proto::{
 };
 
 use super::{
-    AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, UnknownSession,
+    AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, Session,
+    UnknownSession,
     counters::more,
     input::Step,
     link::{Available, Connection, Fact, Facts, Feature, Link, Moment, ServerLimits},
@@ -103,6 +104,7 @@ impl<S: Storage> Client<S> {
             unanswered: Moment::NONE,
             ping_since: self.now,
         });
+        self.note_session_of_link();
         Ok(())
     }
 
@@ -158,12 +160,7 @@ impl<S: Storage> Client<S> {
     /// The first byte of CONNECT has left: from now on the server may act on it, whether its answer arrives or not.
     pub(super) fn connect_begun(&mut self) {
         if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Connecting) {
-            // What is kept here is of no session that this CONNECT asks for: 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6, and for
-            // another client id 5/MQTT-3.1.3-2, 3.1.1/MQTT-3.1.3-2.
-            self.session.outdated |= !connection.facts.has(Fact::Known);
-            self.session.exists &= self.session.client == connection.client;
-            self.session.exists |= connection.facts.has(Fact::Kept);
-            self.session.client = connection.client;
+            self.session = self.session.with_connect(connection);
         }
     }
 
@@ -259,6 +256,7 @@ impl<S: Storage> Client<S> {
         connection.state = Link::Connected;
         if let Some(assigned) = properties.assigned_client_identifier() {
             self.session.client = fingerprint(assigned);
+            self.note_session();
         }
         self.count(|counters| more(&mut counters.connections));
         if session_present && resumable {
@@ -298,7 +296,14 @@ impl<S: Storage> Client<S> {
             });
         }
         self.outbox.next_message = self.outbox.messages.first();
+        self.outbox.unprepared = self.outbox.messages.first();
         self.outbox.next_release = self.outbox.releases.first();
+        // What the server has taken over is in its window whatever else is sent.
+        let mut index = self.outbox.next_release;
+        while index != NONE {
+            self.charge(index);
+            index = self.storage.slot(index).links.next();
+        }
     }
 
     /// The server has no session: what it was sent may have arrived or not, and what it sent is over.
@@ -318,8 +323,13 @@ impl<S: Storage> Client<S> {
                         slot.transmitted = false;
                         self.storage.set_id(index, None);
                         self.watch(index);
+                        self.note_slot(index);
                     }
                 }
+            } else if slot.id.is_some() {
+                // Taken ahead, and never sent.
+                self.storage.set_id(index, None);
+                self.note_slot(index);
             }
             index = next;
         }
@@ -346,6 +356,7 @@ impl<S: Storage> Client<S> {
                 self.free_arrival(index);
             }
         }
+        self.note_session_lost();
     }
 
     /// Ends what this server will not take: too large, QoS too high, retained (5.0). The packet id of a message that
@@ -369,9 +380,7 @@ impl<S: Storage> Client<S> {
                         || qos > server.qos
                         || (retain && !server.available.has(Feature::Retain)))
                 {
-                    if self.outbox.next_message == index {
-                        self.outbox.next_message = next;
-                    }
+                    self.pass_by(index);
                     self.unlink(index, list);
                     if flow.is_some() {
                         self.storage.slot_mut(index).kind = Kind::Retired;
@@ -392,6 +401,19 @@ fn fingerprint(client_id: &str) -> u32 {
     client_id.bytes().fold(0x811C_9DC5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+impl Session {
+    /// What is known once this connection's CONNECT has begun to leave.
+    pub(super) const fn with_connect(self, connection: &Connection) -> Self {
+        Self {
+            exists: (self.exists && self.client == connection.client) || connection.facts.has(Fact::Kept),
+            // What is kept here is of no session that this CONNECT asks for: 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6, and for
+            // another client id 5/MQTT-3.1.3-2, 3.1.1/MQTT-3.1.3-2.
+            outdated: self.outdated || !connection.facts.has(Fact::Known),
+            client: connection.client,
+        }
+    }
 }
 
 /// The two properties that the machine decides, encoded: they go before the caller's.

@@ -46,6 +46,19 @@ impl Moments {
         }
     }
 
+    /// Those that were recorded.
+    pub(super) const fn recorded(
+        accepted: Instant,
+        deadline: Option<Instant>,
+        expiry: Option<Instant>,
+    ) -> Self {
+        Self {
+            accepted,
+            deadline,
+            expiry,
+        }
+    }
+
     /// How many bytes they take.
     pub(super) const fn len(&self) -> usize {
         front_len(self.deadline.is_some(), self.expiry.is_some())

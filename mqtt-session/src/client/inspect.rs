@@ -147,7 +147,7 @@ impl<S: Storage> Client<S> {
         }
     }
 
-    fn topic_of(&self, index: u16) -> Option<TopicName<'_>> {
+    pub(super) fn topic_of(&self, index: u16) -> Option<TopicName<'_>> {
         let (start, end) = self.topic_at(index);
         let topic = self.storage.bytes(index).get(start..end)?;
         TopicName::new(core::str::from_utf8(topic).ok()?).ok()

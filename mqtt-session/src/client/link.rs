@@ -240,6 +240,8 @@ impl<S: Storage> Client<S> {
     fn forget_link(&mut self) {
         self.unchoose();
         self.output.forget_link();
+        // Its CONNECT was recorded, and may not have begun to leave.
+        self.note_session_of_link();
         self.count(super::Counters::forget_link);
         self.storage.release(crate::storage::sealed::CONTROL);
         for list in [self.outbox.messages, self.outbox.releases] {
@@ -264,6 +266,7 @@ impl<S: Storage> Client<S> {
             return;
         }
         match (stage, answer) {
+            _ if arrival.id.is_none() && !self.is_arrival_settled(index) => self.await_pubrel_again(index),
             // PUBCOMP was owed: its PUBREL comes again, and finds nothing. Or QoS 1: its PUBLISH comes again, as new.
             _ if arrival.id.is_none() || !stage.outlives_link() => self.free_arrival(index),
             // As if PUBREC had been sent and lost: the PUBLISH comes again and is answered by it.

@@ -32,6 +32,8 @@
 //! | `shutdown` | ending when everything is done, or at once |
 //! | `stream` | messages that are larger than the receive buffer |
 //! | `timing` | deadlines |
+//! | `journal` | records, and what waits for them |
+//! | `restore` | a client from records |
 //! | `owned` | events with bytes of their own |
 
 mod alias;
@@ -48,6 +50,7 @@ mod event;
 mod expiry;
 mod input;
 mod inspect;
+mod journal;
 mod link;
 mod output;
 mod owed;
@@ -56,6 +59,7 @@ mod owned;
 mod publish;
 mod requests;
 mod resend;
+mod restore;
 mod room;
 mod shutdown;
 mod stream;
@@ -76,6 +80,7 @@ pub use owned::{
     Unresolved,
 };
 pub use publish::Publish;
+pub use restore::{RestoreError, Restoring};
 
 /// What [`Client::connect`] is told: the CONNECT packet itself. Borrowed at each connect and never kept.
 pub type ConnectOptions<'a> = mqtt_proto::packet::Connect<'a>;
@@ -86,9 +91,10 @@ use crate::{
     Instant, Token,
     storage::{End, Kind, List, NONE, Nodes, Slot, Stage, Storage},
 };
-use arrivals::Arrivals;
+use arrivals::{Arrivals, Rows};
 use config::Settings;
 use ends::Ends;
+use journal::Journal;
 use link::{Connection, Link};
 use output::Output;
 use stream::Stream;
@@ -109,19 +115,20 @@ pub struct Client<S: Storage> {
     /// The message that is arriving in pieces.
     stream: Option<Stream>,
     output: Output,
+    journal: Journal,
     next_token: Token,
     last_id: Option<PacketId>,
 }
 
 /// What is known of the session with the server.
-#[derive(Copy, Clone, Debug, Default)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 struct Session {
     /// The server may have one of ours: a CONNECT that asked for it to be kept has begun to leave.
     exists: bool,
     /// What is kept here does not belong to it: a CONNECT that asked for another one has begun to leave since, and its
     /// CONNACK never came.
     outdated: bool,
-    /// Whose it is: the fingerprint of the client id. Two ids in four thousand million have the same.
+    /// Whose it is: the fingerprint of the client id, which journals know too. Two ids in four thousand million have the same.
     client: u32,
 }
 
@@ -134,6 +141,8 @@ struct Outbox {
     /// QoS 1 and 2 publishes up to PUBREC, oldest first: sent ones, then those from `next_message` on.
     messages: List,
     next_message: u16,
+    /// With a journal: the first of them that has no place in this link's window, and perhaps no packet id.
+    unprepared: u16,
     /// QoS 2 publishes from PUBREC on, in the order of their PUBRECs.
     releases: List,
     next_release: u16,
@@ -156,6 +165,7 @@ impl Outbox {
         plain: List::EMPTY,
         messages: List::EMPTY,
         next_message: NONE,
+        unprepared: NONE,
         releases: List::EMPTY,
         next_release: NONE,
         requests: List::EMPTY,
@@ -192,6 +202,7 @@ impl<S: Storage> Client<S> {
             arrivals: Arrivals::EMPTY,
             stream: None,
             output: Output::EMPTY,
+            journal: Journal::EMPTY,
             next_token: Token::FIRST,
             last_id: None,
         };
@@ -233,7 +244,8 @@ impl<S: Storage> Client<S> {
         matches!(self.link(), Link::Connected)
     }
 
-    /// Nothing is under way: no operation waits for its end, nothing is to be written or told.
+    /// Nothing is under way: no operation waits for its end, nothing is to be written or told, and what is to be recorded
+    /// is persisted.
     pub fn is_idle(&mut self) -> bool {
         let outbox = &self.outbox;
         [
@@ -246,6 +258,7 @@ impl<S: Storage> Client<S> {
         .iter()
         .all(|l| l.is_empty())
             && !self.has_event()
+            && self.is_journal_settled()
             && !self.has_output()
     }
 
@@ -284,6 +297,10 @@ impl<S: Storage> Client<S> {
             }
             let slot = self.storage.slot(index);
             let Stage::Ended(end) = slot.stage else { return };
+            // What a journal is still to be told keeps its slot all the same.
+            if slot.trail.is_kept() {
+                return;
+            }
             if !self.outbox.ends.push(slot.token, end) {
                 return;
             }
@@ -306,15 +323,27 @@ impl<S: Storage> Client<S> {
     fn free(&mut self, index: u16) {
         self.storage.release(index);
         self.storage.set_id(index, None);
-        *self.storage.slot_mut(index) = Slot::EMPTY;
+        let slot = self.storage.slot_mut(index);
+        if slot.trail.is_owed() {
+            // It stands in the queue of records, and has nothing to say there any more.
+            (slot.kind, slot.stage, slot.trail) = (Kind::Over, Stage::Queued, slot.trail.cleared());
+            return;
+        }
+        *slot = Slot::EMPTY;
         self.outbox.free.push_back(&mut Slots(&mut self.storage), index);
     }
 
     /// Ends an operation, whose slot is on no list, with an event to come.
     fn end(&mut self, index: u16, end: End) {
         self.storage.release(index);
-        self.storage.slot_mut(index).stage = Stage::Ended(end);
+        self.give_window_back(index);
+        let slot = self.storage.slot_mut(index);
+        slot.stage = Stage::Ended(end);
+        let recorded = slot.trail.is_recorded();
         self.outbox.ended.push_back(&mut Slots(&mut self.storage), index);
+        if recorded {
+            self.note_slot(index);
+        }
     }
 
     /// The next event that input does not bring: ends of operations, then the end of the connection.
@@ -362,8 +391,9 @@ impl<S: Storage> Client<S> {
         if slot.id.is_some() && slot.kind == Kind::Retired {
             // Its id stays out of use until the session ends.
             slot.stage = Stage::Queued;
+            self.note_slot(index);
         } else {
-            self.free(index);
+            self.conclude(index);
         }
     }
 

@@ -364,9 +364,9 @@ impl<S: Storage> Client<S> {
         };
         self.output.current = None;
         self.output.awaited = false;
-        // A packet id is taken at the first transmission, which this was not.
+        // A packet id is taken at the first transmission, which this was not; unless it is recorded.
         if let Job::Publish(index) = current.job {
-            if self.storage.slot(index).stage == Stage::Queued {
+            if self.storage.slot(index).stage == Stage::Queued && !self.config.journal {
                 self.storage.set_id(index, None);
                 self.watch(index);
             }

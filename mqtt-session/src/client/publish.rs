@@ -13,7 +13,10 @@
 
 use core::{num::NonZeroU16, ops::Range};
 
-use mqtt_proto::{PacketId, Properties, QoS, Sender, TopicName, Version, packet::PublishHead};
+use mqtt_proto::{
+    PacketId, PacketType, Properties, QoS, Sender, TopicName, Version, packet::PublishHead,
+    property::PropertyPlace,
+};
 
 use super::{
     Client, Offline, WhenFull,
@@ -102,25 +105,11 @@ impl<S: Storage> Client<S> {
     fn accept(&mut self, message: &Publish<'_>, payload: &Payload<'_>) -> Result<u16, Refused> {
         self.check_not_draining()?;
         self.check_server_takes(message)?;
-        let payload_len = u32::try_from(payload.len()).map_err(|_| Refused::TooLarge)?;
-        let head = PublishHead {
-            dup: false,
-            qos: message.qos,
-            retain: message.retain,
-            topic: message.topic,
-            // It takes a packet id when it is sent; until then any stands for it.
-            packet_id: (message.qos > QoS::AtMostOnce).then_some(PacketId::MIN),
-            properties: message.properties,
-        };
-        // 5.0 says all that 3.x says and more.
-        let encoded = head.encoded_len_from(Version::V5, Sender::Client, payload_len)?;
-        let header = fixed_header_len(encoded, payload.len());
-        let moments = Moments::new(self.now, message);
-        let head_len = moments.len() + HEADER + encoded - header;
+        let measured = Measured::new(message, payload)?;
         if let Some(connection) = self.connected() {
             let id_len = if message.qos > QoS::AtMostOnce { 2 } else { 0 };
             let size = match connection.version {
-                Version::V5 => encoded + payload.len(),
+                Version::V5 => measured.encoded + payload.len(),
                 Version::V31 | Version::V311 => {
                     packet_len(2 + message.topic.as_str().len() + id_len, payload.len())
                 }
@@ -129,20 +118,40 @@ impl<S: Storage> Client<S> {
                 return Err(Refused::TooLarge);
             }
         }
-        let (copied, shared) = match payload {
-            Payload::Copy(bytes) => (bytes.len(), 0),
-            #[cfg(feature = "bytes")]
-            Payload::Shared(bytes) if S::SHARES => (0, bytes.len()),
-            #[cfg(feature = "bytes")]
-            Payload::Shared(bytes) => (bytes.len(), 0),
-            Payload::External(_) => (0, 0),
-        };
-        let copied = copied.saturating_add(head_len);
-        let alias = message.alias.map_or(0, |_| alias::room(head_len));
-        self.make_room(copied.saturating_add(alias).saturating_add(shared), true)?;
+        let moments = Moments::new(self.now, message);
+        let (own, shared) = measured.room::<S>(payload, &moments);
+        let alias = measured.alias_room(&moments);
+        self.make_room(own.saturating_add(alias).saturating_add(shared), true)?;
+        let index = self.place(&measured, payload, &moments, self.next_token)?;
+        self.take_token();
+        if message.qos > QoS::AtMostOnce {
+            self.note_slot(index);
+        }
+        Ok(index)
+    }
+
+    /// Puts a message into a slot, at the end of its list; its payload is to follow.
+    pub(super) fn place(
+        &mut self,
+        measured: &Measured<'_>,
+        payload: &Payload<'_>,
+        moments: &Moments,
+        token: Token,
+    ) -> Result<u16, Refused> {
+        let Measured {
+            ref head,
+            header,
+            payload_len,
+            ..
+        } = *measured;
+        let (own, shared) = measured.room::<S>(payload, moments);
+        let head_len = measured.head_len(moments);
         let index = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(index).kind = Kind::Publish;
-        if let Err(why) = self.storage.allocate(index, copied + alias, shared) {
+        if let Err(why) = self
+            .storage
+            .allocate(index, own + measured.alias_room(moments), shared)
+        {
             self.storage.slot_mut(index).kind = Kind::Free;
             return Err(why);
         }
@@ -159,25 +168,26 @@ impl<S: Storage> Client<S> {
                 return Err(error.into());
             }
         };
-        if let Some(alias) = message.alias {
-            self.keep_alias(index, copied, alias);
+        if let Some(alias) = measured.alias {
+            self.keep_alias(index, own, alias);
         }
-        let token = self.take_token();
         moments.keep(&mut self.storage, index);
         let slot = self.storage.slot_mut(index);
         slot.stage = Stage::Queued;
         slot.token = token;
-        slot.qos = message.qos;
+        slot.qos = head.qos;
         slot.first = first;
         slot.external = matches!(payload, Payload::External(_));
         slot.head_len = head_len as u32;
         slot.payload_len = payload_len;
-        if message.qos == QoS::AtMostOnce {
+        if head.qos == QoS::AtMostOnce {
             self.occupy(index, |outbox| &mut outbox.plain);
         } else {
             self.occupy(index, |outbox| &mut outbox.messages);
-            if self.outbox.next_message == NONE {
-                self.outbox.next_message = index;
+            for cursor in [&mut self.outbox.next_message, &mut self.outbox.unprepared] {
+                if *cursor == NONE {
+                    *cursor = index;
+                }
             }
         }
         self.watch(index);
@@ -210,7 +220,7 @@ impl<S: Storage> Client<S> {
         Ok(())
     }
 
-    fn keep_payload(&mut self, index: u16, payload: Payload<'_>) {
+    pub(super) fn keep_payload(&mut self, index: u16, payload: Payload<'_>) {
         let at = self.storage.slot(index).head_len as usize;
         let copy = match &payload {
             Payload::Copy(bytes) => *bytes,
@@ -237,6 +247,21 @@ impl<S: Storage> Client<S> {
         }
         let (at, len) = (slot.head_len as usize, slot.payload_len as usize);
         self.storage.bytes(index).get(at..at + len).unwrap_or_default()
+    }
+
+    /// The properties that were given, but for what is left of a Message Expiry Interval.
+    pub(super) fn properties(&self, index: u16) -> Properties<'_> {
+        let (from, to) = (
+            self.head_end(index, Version::V311),
+            self.head_end(index, Version::V5),
+        );
+        let section = self.storage.bytes(index).get(from..to).unwrap_or_default();
+        let len = section
+            .iter()
+            .position(|byte| byte & 0x80 == 0)
+            .map_or(0, |at| at + 1);
+        let place = PropertyPlace::Packet(PacketType::Publish);
+        Properties::from_wire(place, section.get(len..).unwrap_or_default()).unwrap_or(Properties::EMPTY)
     }
 
     /// The whole length of the PUBLISH in this slot, without an alias, on a connection of that version.
@@ -317,6 +342,65 @@ pub(super) fn write_header(block: &mut [u8], end: usize, first: u8, remaining: u
         };
     }
     Some(start)
+}
+
+/// A message as the PUBLISH of 5.0 that is kept of it: that says all that 3.x says, and more.
+pub(super) struct Measured<'a> {
+    head: PublishHead<'a>,
+    /// Bytes before the payload, and how many of them are the fixed header.
+    encoded: usize,
+    header: usize,
+    payload_len: u32,
+    alias: Option<NonZeroU16>,
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn new(message: &Publish<'a>, payload: &Payload<'_>) -> Result<Self, Refused> {
+        let payload_len = u32::try_from(payload.len()).map_err(|_| Refused::TooLarge)?;
+        let head = PublishHead {
+            dup: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            // It takes a packet id when it is sent; until then any stands for it.
+            packet_id: (message.qos > QoS::AtMostOnce).then_some(PacketId::MIN),
+            properties: message.properties,
+        };
+        let encoded = head.encoded_len_from(Version::V5, Sender::Client, payload_len)?;
+        Ok(Self {
+            head,
+            encoded,
+            header: fixed_header_len(encoded, payload.len()),
+            payload_len,
+            alias: message.alias,
+        })
+    }
+
+    /// Bytes at the end of the block for an alias, if there is one.
+    const fn alias_room(&self, moments: &Moments) -> usize {
+        match self.alias {
+            Some(_) => alias::room(self.head_len(moments)),
+            None => 0,
+        }
+    }
+
+    /// Bytes of the block before the payload.
+    const fn head_len(&self, moments: &Moments) -> usize {
+        moments.len() + HEADER + self.encoded - self.header
+    }
+
+    /// Bytes of the block, and of a payload that is shared.
+    fn room<S: Storage>(&self, payload: &Payload<'_>, moments: &Moments) -> (usize, usize) {
+        let head_len = self.head_len(moments);
+        match payload {
+            Payload::Copy(bytes) => (head_len.saturating_add(bytes.len()), 0),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) if S::SHARES => (head_len, bytes.len()),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) => (head_len.saturating_add(bytes.len()), 0),
+            Payload::External(_) => (head_len, 0),
+        }
+    }
 }
 
 /// How many bytes a variable byte integer takes (1.5.5, in 3.x 2.2.3).

@@ -92,8 +92,12 @@ impl<S: Storage> Client<S> {
             }
             if lacks_slot {
                 // Its end must leave the slot at once, behind those that are owed already.
-                let token = self.storage.slot(index).token;
-                if !self.outbox.ended.is_empty() || !self.outbox.ends.takes(token, end) {
+                let slot = self.storage.slot(index);
+                let token = slot.token;
+                if slot.trail.is_kept()
+                    || !self.outbox.ended.is_empty()
+                    || !self.outbox.ends.takes(token, end)
+                {
                     return Err(why);
                 }
                 lacks_slot = false;
@@ -117,11 +121,8 @@ impl<S: Storage> Client<S> {
     /// Ends a publish of which nothing has left.
     pub(super) fn drop_message(&mut self, index: u16, why: AbortReason) {
         self.give_window_back(index);
-        let next = self.storage.slot(index).links.next();
         if self.storage.slot(index).qos > mqtt_proto::QoS::AtMostOnce {
-            if self.outbox.next_message == index {
-                self.outbox.next_message = next;
-            }
+            self.pass_by(index);
             self.unlink(index, |outbox| &mut outbox.messages);
         } else {
             self.unlink(index, |outbox| &mut outbox.plain);

@@ -17,6 +17,7 @@ mod arena;
 mod heap;
 mod list;
 mod slot;
+mod trail;
 
 pub use arena::{Borrowed, Fixed};
 #[cfg(feature = "alloc")]
@@ -24,6 +25,7 @@ pub use heap::{Heap, HeapLimits};
 pub(crate) use list::{Links, List, NONE, Nodes};
 pub use slot::{ArrivalSlot, Slot};
 pub(crate) use slot::{End, Kind, Stage};
+pub(crate) use trail::{Queue, Trail, Trails};
 
 /// What the server calls topics on a link, and up to which number it may.
 #[cfg(feature = "alloc")]

@@ -2,7 +2,7 @@
 
 use mqtt_proto::{PacketId, QoS, ReasonCode};
 
-use super::list::Links;
+use super::{list::Links, trail::Trail};
 use crate::{
     Token,
     client::AbortReason,
@@ -31,13 +31,15 @@ pub struct Slot {
     pub(crate) deadline: bool,
     /// Its block holds the end of its Message Expiry Interval.
     pub(crate) expires: bool,
-    /// Filters of a SUBSCRIBE or UNSUBSCRIBE; the topic alias of a binding.
+    /// Filters of a SUBSCRIBE or UNSUBSCRIBE; the topic alias of a binding; of a message whose record is owed, the next such
+    /// slot.
     pub(crate) filters: u16,
     /// Bytes of the block before the payload.
     pub(crate) head_len: u32,
     pub(crate) payload_len: u32,
     /// On a heap, unused.
     pub(super) span: Span,
+    pub(crate) trail: Trail,
 }
 
 /// Where in an arena a block lies.
@@ -68,6 +70,8 @@ pub(crate) enum Kind {
     Binding,
     /// Nothing but a packet id that must not be used until the session ends.
     Retired,
+    /// Nothing but a message's end, which was told and is still to be recorded.
+    Over,
 }
 
 impl Kind {
@@ -116,6 +120,7 @@ impl Slot {
         head_len: 0,
         payload_len: 0,
         span: Span::EMPTY,
+        trail: Trail::NONE,
     };
 
     pub(crate) const fn flow(&self) -> Option<Outgoing> {
@@ -141,6 +146,9 @@ pub struct ArrivalSlot {
     pub(crate) answer: Option<ReasonCode>,
     /// The slot with the answer's packet, if it has properties; or `NONE`.
     pub(crate) answer_slot: u16,
+    /// The next arrival slot whose record is owed.
+    pub(crate) next_owed: u16,
+    pub(crate) trail: Trail,
 }
 
 impl ArrivalSlot {
@@ -153,5 +161,7 @@ impl ArrivalSlot {
         stage: Incoming::OwesPubAck,
         answer: None,
         answer_slot: super::NONE,
+        next_owed: super::NONE,
+        trail: Trail::NONE,
     };
 }

@@ -24,16 +24,18 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+mod disk;
 mod wire;
 
 use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
+pub use disk::Disk;
 pub use wire::{Faults, Way};
 
 use crate::{
     Body, Client, ConnectOptions, Instant, ReceiveBuffer, Refused,
-    client::OwnedEvent,
+    client::{OwnedEvent, RestoreError},
     server::{ConnId, Peer, Server, ServerConfig},
     storage::{Heap, Storage},
 };
@@ -61,6 +63,7 @@ struct End<S: Storage> {
     /// Received by the server and not consumed.
     rest: Vec<u8>,
     events: Vec<OwnedEvent>,
+    disk: Disk,
 }
 
 impl<S: Storage> Net<S> {
@@ -85,6 +88,7 @@ impl<S: Storage> Net<S> {
             down: Wire::default(),
             rest: Vec::new(),
             events: Vec::new(),
+            disk: Disk::default(),
         });
         self.ends.len() - 1
     }
@@ -112,6 +116,32 @@ impl<S: Storage> Net<S> {
     /// What has happened to a client since this was called last.
     pub fn take_events(&mut self, c: usize) -> Vec<OwnedEvent> {
         core::mem::take(&mut self.ends[c].events)
+    }
+
+    /// What a client's journal is written to, at each turn, if it has one.
+    pub fn disk(&mut self, c: usize) -> &mut Disk {
+        &mut self.ends[c].disk
+    }
+
+    /// Puts a snapshot in the place of a client's journal, and makes it safe.
+    pub fn compact(&mut self, c: usize) {
+        let end = &mut self.ends[c];
+        end.disk.compact(&mut end.client, self.now);
+    }
+
+    /// A client's process dies, with its link and all that was not recorded, and begins anew with the first `keep` records;
+    /// with those that were safe at least, and with no more than there are. What it had told and nobody took is gone.
+    ///
+    /// # Errors
+    /// As of [`Client::restore`]; the client is as it was, without a link.
+    pub fn restart(&mut self, c: usize, storage: S, keep: usize) -> Result<(), RestoreError> {
+        self.cut(c);
+        let end = &mut self.ends[c];
+        end.events.clear();
+        end.disk.cut(keep);
+        let (config, all) = (end.client.config(), end.disk.len());
+        end.client = Client::restore(config, storage, self.now, end.disk.records(all))?;
+        Ok(())
     }
 
     /// What goes wrong on a client's link; stays so until it is set anew.
@@ -164,6 +194,7 @@ impl<S: Storage> Net<S> {
         for c in 0..self.ends.len() {
             let end = &mut self.ends[c];
             happened |= end.hear(self.now);
+            happened |= end.disk.turn(&mut end.client, self.now);
             let Some(conn) = end.conn else { continue };
             happened |= end.write(self.now);
             happened |= end.up.carry();

@@ -5,6 +5,7 @@
     reason = "a test has std, and looks at what it asks for"
 )]
 
+mod crashes;
 mod duplex;
 mod guarantees;
 mod keep_alive;
