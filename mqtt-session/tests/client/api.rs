@@ -12,7 +12,9 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     AckToken, Body, Client, Config, Event, Instant, Payload, Publish,
-    client::{Ack, Acknowledge, Offline, OnSessionLost, Outcome, UnknownSession},
+    client::{
+        AbortReason, Ack, Acknowledge, Offline, OnSessionLost, OutboxStage, Outcome, UnknownSession, WhenFull,
+    },
     storage::{ArrivalSlot, Borrowed, Fixed, Heap, HeapLimits, Slot, Storage},
 };
 use proptest::prelude::*;
@@ -32,7 +34,11 @@ enum Step {
         retain: bool,
         len: u8,
         kind: u8,
+        /// Milliseconds from now.
+        deadline: Option<u16>,
     },
+    /// Withdraws one of the operations that have not ended.
+    Cancel(u8),
     Subscribe(u8),
     Unsubscribe(u8),
     Ping,
@@ -87,7 +93,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..4_u8, f(), prop_oneof![Just(0), Just(5), Just(u16::MAX)])
             .prop_map(|(version, clean, keep_alive)| Connect { version, clean, keep_alive }),
-        6 => (0..3_u8, f(), b(), b()).prop_map(|(qos, retain, len, kind)| Publish { qos, retain, len, kind }),
+        6 => (0..3_u8, f(), b(), b(), prop::option::weighted(0.3, any::<u16>()))
+            .prop_map(|(qos, retain, len, kind, deadline)| Publish { qos, retain, len, kind, deadline }),
+        1 => b().prop_map(Cancel),
         2 => b().prop_map(Subscribe),
         1 => b().prop_map(Unsubscribe),
         1 => Just(Ping),
@@ -135,8 +143,20 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
 fn configs() -> impl Strategy<Value = Config> {
     let buffer =
         prop_oneof![6 => Just(64 << 10), 1 => Just(0), 1 => Just(1), 1 => Just(2), 1 => Just(u32::MAX)];
-    (buffer, any::<[bool; 5]>()).prop_map(|(receive_buffer, [manual, refuse, again, accept, impatient])| {
+    let when_full = prop_oneof![
+        Just(WhenFull::Refuse),
+        Just(WhenFull::DropOldest),
+        Just(WhenFull::DropQoS0),
+        Just(WhenFull::KeepNothing)
+    ];
+    let spans = any::<[Option<u16>; 2]>();
+    let flags = any::<[bool; 5]>();
+    (buffer, flags, when_full, spans).prop_map(|(receive_buffer, flags, when_full, spans)| {
+        let [manual, refuse, again, accept, impatient] = flags;
         let mut config = Config::DEFAULT;
+        config.when_full = when_full;
+        let [max_age, resend_after] = spans.map(|ms| ms.map(|ms| Duration::from_millis(ms.into())));
+        (config.max_age, config.resend_after) = (max_age, resend_after);
         config.receive_buffer = receive_buffer;
         if manual {
             config.acknowledge = Acknowledge::Manual;
@@ -248,8 +268,15 @@ impl<S: Storage> Caller<S> {
                 }
                 self.end(token.get());
             }
-            Event::Aborted { token, .. } => {
-                assert!(self.connection, "aborted outside a connection");
+            Event::Aborted { token, why } => {
+                let waited = matches!(
+                    why,
+                    AbortReason::Expired
+                        | AbortReason::DroppedForAge
+                        | AbortReason::DroppedForNewer
+                        | AbortReason::Cancelled
+                );
+                assert!(self.connection || waited, "aborted outside a connection");
                 self.end(token.get());
             }
             Event::Closed(_) => {
@@ -287,12 +314,17 @@ impl<S: Storage> Caller<S> {
         }
     }
 
-    fn publish(&mut self, qos: u8, retain: bool, len: u8, kind: u8) {
+    fn publish(&mut self, qos: u8, retain: bool, len: u8, kind: u8, deadline: Option<u16>) {
         let mut publish = Publish::new(topic("a/b"), QoS::from_u8(qos).unwrap());
         publish.retain = retain;
-        let list = [Property::ContentType("x")];
+        publish.deadline = deadline.map(|ms| self.now + Duration::from_millis(ms.into()));
+        let list = [
+            Property::MessageExpiryInterval(u32::from(kind >> 4)),
+            Property::ContentType("x"),
+        ];
+        let list = &list[usize::from(kind & 0x40 > 0)..];
         if kind & 0x80 > 0 {
-            publish.properties = Properties::new(&list);
+            publish.properties = Properties::new(list);
         }
         let bytes = vec![b'x'; usize::from(len)];
         let payload = match kind & 3 {
@@ -429,7 +461,18 @@ impl<S: Storage> Caller<S> {
                 retain,
                 len,
                 kind,
-            } => self.publish(qos, retain, len, kind),
+                deadline,
+            } => self.publish(qos, retain, len, kind, deadline),
+            Step::Cancel(n) => {
+                let open = self.open.len().max(1);
+                let token = self.open.iter().nth(usize::from(n) % open);
+                let mut messages = self.client.outbox_messages();
+                let message = messages.find(|message| Some(&message.token.get()) == token);
+                if let Some((token, stage)) = message.map(|m| (m.token, m.stage)) {
+                    let cancelled = self.client.cancel(self.now, token).is_ok();
+                    assert_eq!(cancelled, stage == OutboxStage::Queued);
+                }
+            }
             Step::Subscribe(n) => self.subscribe(n),
             Step::Unsubscribe(n) => {
                 let filters = vec![TopicFilter::new("a/+").unwrap(); usize::from(n % 4)];

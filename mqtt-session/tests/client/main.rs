@@ -19,6 +19,7 @@ mod inspect;
 mod link;
 mod outbox;
 mod peer;
+mod queue;
 mod refusals;
 mod resend;
 mod resume;

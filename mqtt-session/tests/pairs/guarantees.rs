@@ -1,5 +1,5 @@
 //! What MQTT promises, under any sequence of operations and faults: exactly once, at least once, in order, and an end
-//! for everything.
+//! for everything. What the outbox drops has never left: nobody is told of it.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     Client, Config, Publish, Token,
-    client::{Ack, Acknowledge, OwnedEvent, OwnedOutcome},
+    client::{AbortReason, Ack, Acknowledge, OwnedEvent, OwnedOutcome, WhenFull},
     storage::{Fixed, Heap, Storage},
     testing::{Net, Way},
 };
@@ -22,6 +22,10 @@ enum Step {
     Publish {
         by: usize,
         qos: QoS,
+        /// Milliseconds from now, after which it need not be sent.
+        deadline: Option<u64>,
+        /// Message Expiry Interval, in seconds.
+        expiry: Option<u32>,
     },
     /// Acknowledge one of the messages that wait for it.
     Acknowledge {
@@ -58,8 +62,15 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let who = 0usize..2;
     let way = prop_oneof![Just(Way::Up), Just(Way::Down)];
+    fn maybe<T: Clone + core::fmt::Debug>(
+        value: impl Strategy<Value = T>,
+    ) -> impl Strategy<Value = Option<T>> {
+        proptest::option::weighted(0.2, value)
+    }
     prop_oneof![
-        6 => (who.clone(), 0usize..3).prop_map(|(by, qos)| Step::Publish { by, qos: QoS::ALL[qos] }),
+        6 => (who.clone(), 0usize..3, maybe(0u64..40_000), maybe(0u32..40)).prop_map(|(by, qos, deadline, expiry)| {
+            Step::Publish { by, qos: QoS::ALL[qos], deadline, expiry }
+        }),
         4 => (who.clone(), any::<usize>()).prop_map(|(who, which)| Step::Acknowledge { who, which }),
         3 => (who.clone(), way.clone(), 0usize..120).prop_map(|(who, way, bytes)| Step::CutAfter { who, way, bytes }),
         1 => who.clone().prop_map(|who| Step::Cut { who }),
@@ -82,15 +93,25 @@ struct World<S: Storage> {
     order: [Vec<(usize, QoS, u32)>; 2],
     acks: [Vec<mqtt_session::AckToken>; 2],
     acknowledged: Vec<u32>,
-    published: Vec<(usize, QoS)>,
+    published: Vec<Published>,
+}
+
+#[derive(Copy, Clone)]
+struct Published {
+    by: usize,
+    qos: QoS,
+    /// The server may let it expire, too.
+    expires: bool,
+    /// It ended without having been sent.
+    dropped: bool,
 }
 
 const TOPIC: &str = "g/t";
 
 impl<S: Storage> World<S> {
-    fn new(version: Version, storage: impl Fn() -> S) -> Self {
+    fn new(version: Version, policy: &Config, storage: impl Fn() -> S) -> Self {
         let mut net = Net::new(Default::default());
-        let mut config = Config::DEFAULT;
+        let mut config = *policy;
         config.acknowledge = Acknowledge::Manual;
         for _ in 0..2 {
             net.add(Client::new(config, storage()));
@@ -143,17 +164,33 @@ impl<S: Storage> World<S> {
 
     fn apply(&mut self, step: &Step) {
         match *step {
-            Step::Publish { by, qos } => {
-                let message = Publish::new(TopicName::new(TOPIC).unwrap(), qos);
+            Step::Publish {
+                by,
+                qos,
+                deadline,
+                expiry,
+            } => {
+                let mut message = Publish::new(TopicName::new(TOPIC).unwrap(), qos);
                 let number = self.published.len() as u32;
                 let now = self.net.now();
+                message.deadline = deadline.map(|ms| now + Duration::from_millis(ms));
+                let expiry = expiry.map(Property::MessageExpiryInterval);
+                let list = expiry.as_slice();
+                if self.version == Version::V5 {
+                    message.properties = Properties::new(list);
+                }
                 // A refusal is fine, if it leaves nothing behind.
                 if let Ok(token) = self
                     .net
                     .client(by)
                     .publish(now, &message, &number.to_be_bytes()[..])
                 {
-                    self.published.push((by, qos));
+                    self.published.push(Published {
+                        by,
+                        qos,
+                        expires: !message.properties.is_empty(),
+                        dropped: false,
+                    });
                     assert!(
                         self.open[by].insert(token.get(), (qos, number)).is_none(),
                         "a token twice"
@@ -203,7 +240,8 @@ impl<S: Storage> World<S> {
             match event {
                 OwnedEvent::Message(message) => {
                     let number = u32::from_be_bytes(message.payload[..].try_into().unwrap());
-                    let (by, qos) = self.published[number as usize];
+                    let Published { by, qos, dropped, .. } = self.published[number as usize];
+                    assert!(!dropped, "message {number} was dropped, and came");
                     let times = self.told[who].entry(number).or_default();
                     *times += 1;
                     match qos {
@@ -228,11 +266,21 @@ impl<S: Storage> World<S> {
                     }
                 }
                 OwnedEvent::Aborted { token, why } => {
-                    // The server keeps its sessions: only requests may end so.
-                    assert!(
-                        !self.open[who].contains_key(&token.get()),
-                        "{token:?} aborted: {why:?}"
-                    );
+                    // The server keeps its sessions: only requests may end so, and what has not been sent.
+                    if let Some((_, number)) = self.open[who].remove(&token.get()) {
+                        assert!(
+                            matches!(
+                                why,
+                                AbortReason::Expired
+                                    | AbortReason::DroppedForAge
+                                    | AbortReason::DroppedForNewer
+                                    | AbortReason::DroppedWithLink
+                            ),
+                            "{token:?} aborted: {why:?}"
+                        );
+                        self.published[number as usize].dropped = true;
+                        assert!(self.told.iter().all(|told| !told.contains_key(&number)));
+                    }
                 }
                 _ => {}
             }
@@ -270,9 +318,16 @@ impl<S: Storage> World<S> {
                 self.net.client(who)
             );
             // Both subscribed before anything was published, with sessions that are kept.
-            for (number, &(_, qos)) in self.published.iter().enumerate() {
+            for (number, published) in self.published.iter().enumerate() {
                 let times = self.told[who].get(&(number as u32)).copied().unwrap_or(0);
-                match qos {
+                if published.dropped {
+                    assert_eq!(times, 0, "message {number} was dropped");
+                    continue;
+                }
+                if published.expires && times == 0 {
+                    continue;
+                }
+                match published.qos {
                     QoS::AtMostOnce => assert!(times <= 1),
                     QoS::AtLeastOnce => assert!(times >= 1, "message {number} was lost to {who}"),
                     QoS::ExactlyOnce => assert_eq!(times, 1, "message {number} to {who}"),
@@ -292,8 +347,8 @@ impl<S: Storage> World<S> {
     }
 }
 
-fn run<S: Storage>(version: Version, storage: impl Fn() -> S, steps: &[Step]) {
-    let mut world = World::new(version, storage);
+fn run<S: Storage>(version: Version, policy: &Config, storage: impl Fn() -> S, steps: &[Step]) {
+    let mut world = World::new(version, policy, storage);
     for step in steps {
         world.apply(step);
     }
@@ -301,17 +356,40 @@ fn run<S: Storage>(version: Version, storage: impl Fn() -> S, steps: &[Step]) {
     world.check();
 }
 
+fn policies() -> impl Strategy<Value = Config> {
+    let when_full = prop_oneof![
+        3 => Just(WhenFull::Refuse),
+        2 => Just(WhenFull::DropOldest),
+        2 => Just(WhenFull::DropQoS0),
+        1 => Just(WhenFull::KeepNothing),
+    ];
+    let span = || proptest::option::weighted(0.3, (1_000u64..60_000).prop_map(Duration::from_millis));
+    (when_full, span(), span()).prop_map(|(when_full, max_age, resend_after)| {
+        let mut config = Config::DEFAULT;
+        (config.when_full, config.max_age, config.resend_after) = (when_full, max_age, resend_after);
+        config
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn on_the_heap(version in 0usize..3, steps in proptest::collection::vec(step(), 1..60)) {
-        run(Version::ALL[version], Heap::new, &steps);
+    fn on_the_heap(
+        version in 0usize..3,
+        policy in policies(),
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        run(Version::ALL[version], &policy, Heap::new, &steps);
     }
 
     #[test]
-    fn on_memory_of_a_fixed_size(version in 0usize..3, steps in proptest::collection::vec(step(), 1..60)) {
-        run(Version::ALL[version], Fixed::<16, 1024>::new, &steps);
+    fn on_memory_of_a_fixed_size(
+        version in 0usize..3,
+        policy in policies(),
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        run(Version::ALL[version], &policy, Fixed::<16, 1024>::new, &steps);
     }
 }
 

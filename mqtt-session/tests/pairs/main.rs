@@ -9,3 +9,4 @@ mod crashes;
 mod duplex;
 mod guarantees;
 mod keep_alive;
+mod resend;
