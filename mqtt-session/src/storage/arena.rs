@@ -13,7 +13,9 @@ use crate::{Refused, client::Counters};
 
 /// Memory inside the value: `SLOTS` operations, as many arriving messages, and `BYTES` bytes for their packets.
 ///
-/// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE.
+/// A quarter of the bytes, 128 at most, is kept free for CONNECT, SUBSCRIBE and UNSUBSCRIBE. A CONNECT that is longer, as with
+/// a large will, needs an outbox that is not full, or one whose policy makes room
+/// ([`when_full`](crate::Config::when_full)).
 #[derive(Clone)]
 pub struct Fixed<const SLOTS: usize, const BYTES: usize, C = ()>(
     Arena<[Slot; SLOTS], [ArrivalSlot; SLOTS], [u8; BYTES]>,
