@@ -18,6 +18,14 @@ macro_rules! commands {
                 .publish(self.session.now, message, payload)
         }
 
+        /// Withdraws a message of which nothing has been sent.
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::cancel`].
+        pub fn cancel(&mut self, token: mqtt_session::Token) -> Result<(), mqtt_session::Refused> {
+            self.session.machine.cancel(self.session.now, token)
+        }
+
         /// Asks for subscriptions.
         ///
         /// # Errors

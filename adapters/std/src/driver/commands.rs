@@ -32,6 +32,14 @@ impl<S: Storage> Driver<S> {
         self.machine.publish(self.now, message, payload)
     }
 
+    /// See [`Client::cancel`].
+    ///
+    /// # Errors
+    /// As of the machine.
+    pub fn cancel(&mut self, token: Token) -> Result<(), Refused> {
+        self.machine.cancel(self.now, token)
+    }
+
     /// See [`Client::subscribe`].
     ///
     /// # Errors
@@ -155,6 +163,14 @@ macro_rules! commands {
             payload: impl Into<::mqtt_session::Payload<'p>>,
         ) -> Result<::mqtt_session::Token, ::mqtt_session::NotTaken<::mqtt_session::Payload<'p>>> {
             self.$($driver).+.publish(message, payload)
+        }
+
+        /// Withdraws a message of which nothing has been sent; what there is, [`machine`](Self::machine) tells.
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::cancel`].
+        pub fn cancel(&mut self, token: ::mqtt_session::Token) -> Result<(), ::mqtt_session::Refused> {
+            self.$($driver).+.cancel(token)
         }
 
         /// Asks for subscriptions.
