@@ -3,7 +3,7 @@
 use mqtt_proto::Version;
 use mqtt_session::{
     Refused,
-    dispatch::{Dispatcher, Limits},
+    dispatch::{Dispatcher, Limits, Matches},
 };
 
 use super::{dispatcher, found, pattern};
@@ -55,6 +55,13 @@ fn bytes_are_limited_whatever_the_patterns_look_like_and_come_back() {
         assert_eq!(dispatcher.remove(registration), Some(n));
     }
     assert_eq!(dispatcher.bytes(), 0);
+}
+
+#[test]
+fn what_is_public_goes_to_any_thread() {
+    const fn check<T: Send + Sync + Unpin>() {}
+    check::<Dispatcher<u8>>();
+    check::<Matches<'_, '_, u8>>();
 }
 
 #[test]

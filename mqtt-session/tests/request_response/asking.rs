@@ -6,7 +6,9 @@ use mqtt_proto::{Properties, Property, ReasonCode, TopicName, Version};
 use mqtt_session::{
     Instant, Refused, Unsupported,
     client::{AbortReason, Event, Outcome},
-    request_response::{Config, OnClosed, RequestId, Requests, Response, Unanswered, Why},
+    request_response::{
+        Config, OnClosed, OwnedReplyTo, Prepared, RequestId, Requests, Response, Unanswered, Why,
+    },
 };
 
 use super::{TIMEOUT, question, requests, tokens, topic};
@@ -257,6 +259,14 @@ fn answers_to_earlier_requests_come_to_the_earlier_topic() {
         answer(&mut requests, "answers/new", &correlation(7, 2)),
         Response::Answer { value: 2, .. }
     ));
+}
+
+#[test]
+fn what_is_public_goes_to_any_thread() {
+    const fn check<T: Send + Sync + Unpin>() {}
+    check::<Requests<u8>>();
+    check::<Prepared<'_, u8>>();
+    check::<OwnedReplyTo>();
 }
 
 #[test]
