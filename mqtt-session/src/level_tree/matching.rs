@@ -25,6 +25,7 @@ pub(crate) struct Matching<'t, 'n, V> {
     start: usize,
     end: usize,
     next: Step,
+    /// As in [`Reached`]; once set it stays, because the root has only its `#` left after its `+`.
     dollar: bool,
     /// How many nodes between the root and here have something left.
     left: usize,
@@ -109,7 +110,6 @@ impl<V: Vacant> Matching<'_, '_, V> {
         self.at = place.node;
         self.start = place.start as usize;
         self.end = level_end(self.name, self.start);
-        self.dollar &= place.node != ROOT;
         self.next = if place.after_plus { Step::Hash } else { Step::Plus };
         true
     }
