@@ -213,7 +213,8 @@ pub enum WhenFull {
     /// The new message is refused: [`Refused::Slots`](crate::Refused::Slots) or
     /// [`Refused::Bytes`](crate::Refused::Bytes).
     Refuse,
-    /// The oldest messages make room, as many as it takes. Refused if even all of them would not.
+    /// The oldest messages make room, as many as it takes. Refused if even all of them would not. With a journal, a slot is
+    /// needed for each end that is not recorded yet: the oldest goes when the last slot is taken.
     DropOldest,
     /// The oldest messages of QoS 0 make room; refused if even all of them would not.
     DropQoS0,

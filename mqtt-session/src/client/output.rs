@@ -366,8 +366,10 @@ impl<S: Storage> Client<S> {
         self.output.awaited = false;
         // A packet id is taken at the first transmission, which this was not; unless it is recorded.
         if let Job::Publish(index) = current.job {
-            if self.storage.slot(index).stage == Stage::Queued && !self.config.journal {
-                self.storage.set_id(index, None);
+            if self.storage.slot(index).stage == Stage::Queued {
+                if !self.config.journal {
+                    self.storage.set_id(index, None);
+                }
                 self.watch(index);
             }
         }

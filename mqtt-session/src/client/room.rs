@@ -70,6 +70,9 @@ impl<S: Storage> Client<S> {
         let mut lacking = lacking(self);
         let mut lacks_slot = message && self.free_slot().is_none();
         if lacking == 0 && !lacks_slot {
+            if message {
+                self.keep_slot_for_end();
+            }
             return Ok(());
         }
         let why = if lacks_slot {
@@ -118,9 +121,26 @@ impl<S: Storage> Client<S> {
         Ok(())
     }
 
+    /// The last slot is about to be taken. With a journal, what is dropped keeps its slot until its record was polled: so it
+    /// is dropped now, or else the next message would find no slot.
+    fn keep_slot_for_end(&mut self) {
+        if !self.config.journal || self.config.when_full != WhenFull::DropOldest {
+            return;
+        }
+        let free = self.outbox.free.first();
+        let is_last = free != NONE && self.storage.slot(free).links.next() == NONE;
+        if !is_last || self.storage.slots() < self.storage.slot_limit() {
+            return;
+        }
+        let mut walk = self.waiting();
+        let oldest = core::iter::from_fn(|| walk.next(&self.storage)).find(|&index| self.has_not_left(index));
+        if let Some(index) = oldest.filter(|&index| self.storage.slot(index).trail.is_kept()) {
+            self.drop_message(index, AbortReason::DroppedForNewer);
+        }
+    }
+
     /// Ends a publish of which nothing has left.
     pub(super) fn drop_message(&mut self, index: u16, why: AbortReason) {
-        self.give_window_back(index);
         if self.storage.slot(index).qos > mqtt_proto::QoS::AtMostOnce {
             self.pass_by(index);
             self.unlink(index, |outbox| &mut outbox.messages);

@@ -75,6 +75,34 @@ fn a_program_that_only_publishes_is_never_refused_while_the_oldest_may_go() {
     run(peer(WhenFull::DropOldest, limited(3, 1_000)), 3);
 }
 
+/// What is dropped keeps its slot until that is recorded; as long as records are polled, there is one for the next message.
+#[test]
+fn with_a_journal_the_oldest_make_room_as_well() {
+    fn run<S: Storage>(mut peer: Peer<S>) {
+        let mut gone = 0;
+        for token in 1..=50 {
+            assert_eq!(offer(&mut peer, QoS::ExactlyOnce, "x"), Ok(token));
+            let told = peer.events();
+            gone += told.len() as u32;
+            assert_eq!(told, dropped(gone + 1 - told.len() as u32..=gone));
+            while let Some((seq, _)) = peer.client.poll_record() {
+                peer.client.handle_persisted(peer.now, seq);
+            }
+        }
+        assert_eq!(gone, 48, "two of three are held");
+        // Nobody looks: then nothing can be dropped any more, for now.
+        let refused = (0..3).find_map(|_| offer(&mut peer, QoS::ExactlyOnce, "x").err());
+        assert_eq!(refused, Some(Refused::Slots));
+        peer.events();
+        while peer.client.poll_record().is_some() {}
+        assert!(offer(&mut peer, QoS::ExactlyOnce, "x").is_ok());
+    }
+    let mut config = config(WhenFull::DropOldest);
+    config.journal = true;
+    run(Peer::with(Version::V5, config, Fixed::<3, 256>::new()));
+    run(Peer::with(Version::V5, config, limited(3, 1_000)));
+}
+
 /// Written messages of QoS 0, whose ends nobody has looked at, keep no slot either, whatever the policy.
 #[test]
 fn what_has_ended_keeps_no_slot_from_what_is_new() {

@@ -38,6 +38,8 @@ enum Step {
     /// To the next moment that the client waits for.
     Timeout,
     Hear,
+    /// What is recorded becomes safe, if there is a journal.
+    Record,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -57,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_000_u16).prop_map(Wait),
         2 => Just(Timeout),
         4 => Just(Hear),
+        3 => Just(Record),
     ]
 }
 
@@ -73,14 +76,17 @@ fn configs() -> impl Strategy<Value = Config> {
             (1..most).prop_map(|ms| Some(Duration::from_millis(ms)))
         ]
     };
-    (policy, span(5_000), span(3_000), any::<bool>()).prop_map(|(when_full, max_age, resend, again)| {
-        let mut config = Config::DEFAULT;
-        (config.when_full, config.max_age, config.resend_after) = (when_full, max_age, resend);
-        if again {
-            config.on_session_lost = OnSessionLost::SendAgainAsNew;
-        }
-        config
-    })
+    (policy, span(5_000), span(3_000), any::<[bool; 2]>()).prop_map(
+        |(when_full, max_age, resend, [again, journal])| {
+            let mut config = Config::DEFAULT;
+            (config.when_full, config.max_age, config.resend_after) = (when_full, max_age, resend);
+            config.journal = journal;
+            if again {
+                config.on_session_lost = OnSessionLost::SendAgainAsNew;
+            }
+            config
+        },
+    )
 }
 
 /// What the test knows of a message.
@@ -318,6 +324,7 @@ impl<S: Storage> World<S> {
             self.linked = false;
             return;
         }
+        self.record();
         self.write(255);
         let present = self.session && !clean;
         let properties: &[u8] = if self.version == Version::V5 { &[0] } else { &[] };
@@ -394,6 +401,12 @@ impl<S: Storage> World<S> {
         }
     }
 
+    fn record(&mut self) {
+        while let Some((seq, _)) = self.client.poll_record() {
+            self.client.handle_persisted(self.now, seq);
+        }
+    }
+
     fn note(&mut self, event: &Event<'_>) {
         match event {
             Event::Completed { token, outcome } => {
@@ -448,6 +461,7 @@ impl<S: Storage> World<S> {
                 self.hear();
             }
             Step::Hear => self.hear(),
+            Step::Record => self.record(),
         }
         self.check_limits();
     }
@@ -483,6 +497,7 @@ impl<S: Storage> World<S> {
         self.connect(false);
         assert!(self.linked);
         for _ in 0..400 {
+            self.record();
             self.write(255);
             self.answer(1);
             self.hear();
