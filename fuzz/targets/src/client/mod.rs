@@ -5,6 +5,7 @@
 //! exactly once, and all memory must be free again.
 
 mod server;
+mod tally;
 mod world;
 
 use core::time::Duration;

@@ -1,20 +1,24 @@
 //! A client, its application, the two pipes and the server; and what must hold between them.
 
 use core::{num::NonZeroU16, time::Duration};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use mqtt_proto::{
-    Frame, Packet, PacketId, PacketType, Properties, Property, QoS, ReasonCode, Sender, TopicFilter,
-    TopicName, Version, frame_len,
+    Packet, PacketId, PacketType, Properties, Property, QoS, ReasonCode, Sender, TopicFilter, TopicName,
+    Version,
     packet::{self, Connect, Disconnect, PublishHead, Subscription, SubscriptionOptions},
 };
 use mqtt_session::{
     AckToken, Body, Client, Config, Event, Instant, Payload, Publish, ReceiveBuffer, Refused,
-    client::{AbortReason, Ack, Acknowledge, Broken, Oversize},
+    client::{Ack, Acknowledge, Broken, Oversize},
     storage::Storage,
 };
 
-use super::{LAST, server::Server};
+use super::{
+    LAST,
+    server::Server,
+    tally::{Tally, frames},
+};
 use crate::{encoded, show, take_packets};
 
 pub(super) struct World<S: Storage> {
@@ -45,17 +49,6 @@ struct Stream {
     id: Option<PacketId>,
     len: u32,
     told: u32,
-}
-
-/// What crossed the link, and was told.
-#[derive(Default)]
-struct Tally {
-    bytes_in: u64,
-    bytes_out: u64,
-    packets_in: BTreeMap<u8, u64>,
-    packets_out: BTreeMap<u8, u64>,
-    aborted: Vec<AbortReason>,
-    connections: u32,
 }
 
 /// What was seen on one connection.
@@ -141,7 +134,7 @@ impl<S: Storage> World<S> {
         if let Some(link) = self.link.take() {
             assert!(link.closed, "each connection ends with one Closed");
         }
-        self.check_counters();
+        self.tally.check(self.client.counters());
         self.rx.clear();
         self.pipe.clear();
         self.wire.clear();
@@ -168,36 +161,6 @@ impl<S: Storage> World<S> {
         if let Some(link) = &mut self.link {
             link.over = true;
         }
-    }
-
-    /// The client has counted what was seen here.
-    fn check_counters(&self) {
-        let Some(counters) = self.client.counters() else {
-            return;
-        };
-        let tally = &self.tally;
-        assert_eq!(
-            (counters.bytes_in, counters.bytes_out),
-            (tally.bytes_in, tally.bytes_out)
-        );
-        for packet in PacketType::ALL {
-            let count = |of: &BTreeMap<u8, u64>| of.get(&(packet as u8)).copied().unwrap_or(0);
-            assert_eq!(
-                counters.packets_in(packet),
-                count(&tally.packets_in),
-                "{packet} in"
-            );
-            assert_eq!(
-                counters.packets_out(packet),
-                count(&tally.packets_out),
-                "{packet} out"
-            );
-        }
-        for why in &tally.aborted {
-            let count = tally.aborted.iter().filter(|other| *other == why).count();
-            assert_eq!(counters.aborted(*why) as usize, count, "{why:?}");
-        }
-        assert_eq!(counters.connections, tally.connections);
     }
 
     pub(super) fn pause(&mut self, paused: bool) {
@@ -634,7 +597,7 @@ impl<S: Storage> World<S> {
         assert!(self.client.is_idle());
         self.all_memory_is_free();
         assert!(self.client.is_idle());
-        self.check_counters();
+        self.tally.check(self.client.counters());
     }
 
     fn fresh_connection(&mut self) {
@@ -717,26 +680,4 @@ impl Link {
             _ => {}
         }
     }
-}
-
-/// The packets that a client has consumed; gives what is left, of one that is consumed in pieces.
-fn frames(mut bytes: &[u8], version: Version, config: &Config, mut look: impl FnMut(&Packet<'_>)) -> Vec<u8> {
-    while !bytes.is_empty() {
-        match frame_len(bytes, u32::MAX) {
-            Ok(Frame::Len(len)) => {
-                let (frame, rest) = bytes.split_at(len);
-                look(&Packet::decode(version, Sender::Server, frame).expect("what is wrong is not consumed"));
-                bytes = rest;
-            }
-            Ok(Frame::Need(len))
-                if config.oversize == Oversize::Stream
-                    && len > config.receive_buffer as usize
-                    && bytes[0] >> 4 == PacketType::Publish as u8 =>
-            {
-                return bytes.to_vec();
-            }
-            other => panic!("whole packets are consumed, not {bytes:02x?}: {other:?}"),
-        }
-    }
-    Vec::new()
 }
