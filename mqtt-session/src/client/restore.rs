@@ -275,6 +275,7 @@ impl<S: Storage> Restoring<S> {
             return;
         }
         self.set_id(index, Some(id));
+        self.client.last_id = Some(id);
         let slot = self.client.storage.slot_mut(index);
         if let Some(at) = Outgoing::sent(slot.qos) {
             slot.stage = Stage::Flow { at, owed: true };
@@ -418,7 +419,6 @@ impl<S: Storage> Restoring<S> {
             client.storage.set_id(other, None);
         }
         client.storage.set_id(index, id);
-        client.last_id = id.or(client.last_id);
         if client.outbox.unprepared == index {
             client.outbox.unprepared = client.storage.slot(index).links.next();
         }

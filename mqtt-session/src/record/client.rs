@@ -12,7 +12,6 @@ use crate::{Instant, Token, client::AbortReason};
 #[non_exhaustive]
 pub enum Record<'a> {
     /// What is known of the session with the server.
-    #[non_exhaustive]
     Session {
         /// The server may have one of ours.
         exists: bool,
@@ -29,7 +28,6 @@ pub enum Record<'a> {
     /// A message was accepted; if it has a packet id, it may have been sent.
     Message(StoredMessage<'a>),
     /// A message has got a packet id and may have been sent.
-    #[non_exhaustive]
     Sent {
         /// Which one.
         token: Token,
@@ -37,13 +35,11 @@ pub enum Record<'a> {
         id: PacketId,
     },
     /// A message is to be sent as a new one: the id it had means it no more.
-    #[non_exhaustive]
     Queued {
         /// Which one.
         token: Token,
     },
     /// PUBREC has come: the message is the server's, and only its id is left (`5/MQTT-4.3.3-6`).
-    #[non_exhaustive]
     Released {
         /// Which one.
         token: Token,
@@ -51,7 +47,6 @@ pub enum Record<'a> {
         id: PacketId,
     },
     /// A message has ended without an answer, and its event has not been taken.
-    #[non_exhaustive]
     Aborted {
         /// Which one.
         token: Token,
@@ -61,7 +56,6 @@ pub enum Record<'a> {
         why: AbortReason,
     },
     /// A message has ended and that was told, but its id stays out of use until the session ends.
-    #[non_exhaustive]
     Retired {
         /// Which one.
         token: Token,
@@ -69,7 +63,6 @@ pub enum Record<'a> {
         id: PacketId,
     },
     /// A message has ended and that was told; its id is free.
-    #[non_exhaustive]
     Ended {
         /// Which one.
         token: Token,
@@ -77,13 +70,11 @@ pub enum Record<'a> {
         id: Option<PacketId>,
     },
     /// A QoS 2 message under this id was told, and is not told again (`5/MQTT-4.3.3-10`).
-    #[non_exhaustive]
     Received {
         /// The id.
         id: PacketId,
     },
     /// PUBREL has come: the next QoS 2 message under this id is another one (`5/MQTT-4.3.3-11`).
-    #[non_exhaustive]
     ReceivedEnded {
         /// The id.
         id: PacketId,

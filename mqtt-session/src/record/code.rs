@@ -260,3 +260,6 @@ impl<'a> StoredMessage<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod exchange;
 mod expiry;
 mod full;
 mod inspect;
+mod journal;
 mod link;
 mod outbox;
 mod peer;

@@ -73,6 +73,18 @@ impl<S: Storage> Peer<S> {
         }
     }
 
+    /// A client that was made elsewhere.
+    pub(crate) fn of(version: Version, client: Client<S>, now: Instant) -> Self {
+        let room = client.config().receive_buffer as usize;
+        Self {
+            client,
+            version,
+            now,
+            rx: ReceiveBuffer::new(vec![0; room]),
+            wire: Vec::new(),
+        }
+    }
+
     pub(crate) fn wait(&mut self, span: Duration) {
         self.now = self.now + span;
     }
