@@ -120,6 +120,32 @@ fn the_most_particular_comes_first_and_what_is_the_same_in_its_order() {
     );
 }
 
+/// Every level may be a text or `+`, and the filter may end with `#` behind any of them: whatever way is taken, all the
+/// others are left, on more levels than are remembered.
+#[test]
+fn all_filters_of_one_topic_are_found_once_and_in_order_however_many_there_are() {
+    const LEVELS: usize = 12;
+    let mut all: Vec<String> = vec!["#".into()];
+    for depth in 1..=LEVELS {
+        for choice in 0..1_u32 << depth {
+            let levels = (0..depth).map(|at| if choice >> at & 1 == 1 { "+" } else { "a" });
+            let filter = levels.collect::<Vec<_>>().join("/");
+            all.push(format!("{filter}/#"));
+            if depth == LEVELS {
+                all.push(filter);
+            }
+        }
+    }
+    let mut dispatcher = dispatcher();
+    for filter in &all {
+        dispatcher.insert(pattern(filter), &**filter).unwrap();
+    }
+    let mut wanted: Vec<&str> = all.iter().map(|filter| &**filter).collect();
+    wanted.sort_by_cached_key(|filter| rank(filter));
+    assert_eq!(wanted.len(), 12_287);
+    assert_eq!(found(&dispatcher, &["a"; LEVELS].join("/"), &[]), wanted);
+}
+
 #[test]
 fn wildcards_in_front_do_not_match_a_dollar_5_mqtt_4_7_2_1_but_do_in_3_1() {
     let all = ["#", "+/x", "$SYS/#", "$SYS/+"];
