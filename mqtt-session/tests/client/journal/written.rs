@@ -253,7 +253,7 @@ fn a_slot_is_free_when_the_end_of_its_message_was_asked_for() {
         .unwrap_err();
     assert_eq!(refused.why, mqtt_session::Refused::Slots);
     assert!(refused.why.is_temporary());
-    assert_eq!(kept.record(), ["message 2", "ended 1"]);
+    assert_eq!(kept.record(), ["ended 1", "message 2"]);
     kept.peer.publish(QoS::AtLeastOnce, "c");
 }
 
