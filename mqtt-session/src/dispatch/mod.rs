@@ -275,7 +275,7 @@ impl<T> Dispatcher<T> {
     /// The values that a message goes to, with what the named wildcards of their patterns stand for. See the
     /// [module](self) for their order.
     ///
-    /// `topic` is what `Client::topic` makes of the message, where topic aliases are in use: to an empty name nothing is
+    /// `topic` is what [`Client::topic`](crate::Client::topic) makes of the message, where topic aliases are in use: to an empty name nothing is
     /// found. `properties` are those of the message; only its Subscription Identifiers are looked at.
     pub fn matches<'d, 't>(&'d self, topic: TopicName<'t>, properties: Properties<'_>) -> Matches<'d, 't, T> {
         Matches {

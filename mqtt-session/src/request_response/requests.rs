@@ -207,7 +207,7 @@ impl<T> Requests<T> {
         })
     }
 
-    /// Looks whether a message is an answer. `topic` is what `Client::topic` makes of it, where topic aliases are in use.
+    /// Looks whether a message is an answer. `topic` is what [`Client::topic`](crate::Client::topic) makes of it, where topic aliases are in use.
     /// For messages that come in pieces, give the topic and properties of the start; the answer is then what follows.
     pub fn handle_message(&mut self, topic: TopicName<'_>, properties: Properties<'_>) -> Response<T> {
         let id = properties.correlation_data().and_then(|data| self.id_of(data));
