@@ -8,16 +8,16 @@
 
 use core::{num::NonZeroU16, ops::Range};
 
-use mqtt_proto::{QoS, TopicName, Version, packet::PublishHead};
+use mqtt_proto::{TopicName, Version, packet::PublishHead};
 
 use super::{
     Client, Event, Message, MessageStart, Slots,
-    publish::{HEADER, packet_len, varint_len, write_header},
+    block::{HEADER, packet_len, varint_len, write_header},
 };
 use crate::{
     Refused,
     flow::{Violation, rules},
-    storage::{Kind, Storage},
+    storage::{Kind, Mark, Storage},
 };
 #[cfg(feature = "alloc")]
 use crate::{flow::AliasFault, storage::KnownAliases};
@@ -127,19 +127,20 @@ impl<S: Storage> Client<S> {
     pub(super) fn head_base(&self, index: u16, form: Form) -> usize {
         match form {
             Form::Plain => 0,
-            Form::Binds | Form::Bound => self.alias_at(index) + 2,
+            Form::Binds | Form::Bound => self.payload_end(index) + 2,
         }
     }
 
-    /// Where a message's alias stands in its block.
-    fn alias_at(&self, index: u16) -> usize {
-        let slot = self.storage.slot(index);
-        let copied = if slot.external || !self.storage.shared(index).is_empty() {
-            0
-        } else {
-            slot.payload_len
-        };
-        slot.head_len as usize + copied as usize
+    /// The alias of a message, if it has one, and where it stands in its block.
+    pub(super) fn alias_of(&self, index: u16) -> Option<(NonZeroU16, usize)> {
+        if !self.storage.slot(index).marks.has(Mark::Aliased) {
+            return None;
+        }
+        let at = self.payload_end(index);
+        match self.storage.bytes(index).get(at..at + 2) {
+            Some(&[high, low]) => NonZeroU16::new(u16::from_be_bytes([high, low])).map(|alias| (alias, at)),
+            _ => None,
+        }
     }
 
     /// Keeps the alias of a message, for which there is [`room`].
@@ -152,12 +153,7 @@ impl<S: Storage> Client<S> {
     /// The head of a message with its alias, if it has one that this server takes; the block has what is sent without.
     pub(super) fn address_with_alias(&mut self, index: u16, first: u8) -> Option<(Range<usize>, Form)> {
         let server = self.connected()?.server;
-        let at = self.alias_at(index);
-        let block = self.storage.bytes(index);
-        let alias = match block.get(at..at + 2) {
-            Some(&[high, low]) => NonZeroU16::new(u16::from_be_bytes([high, low]))?,
-            _ => return None,
-        };
+        let (alias, at) = self.alias_of(index)?;
         // 5/MQTT-3.2.2-17, 5/MQTT-3.2.2-18, 5/MQTT-3.3.2-9
         if alias.get() > server.alias_maximum {
             return None;
@@ -165,19 +161,13 @@ impl<S: Storage> Client<S> {
         let bound = self
             .bound(alias)
             .is_some_and(|known| known == self.topic_bytes(index));
-        let slot = self.storage.slot(index);
         let (topic_at, id_at) = self.topic_at(index);
-        let properties_at = id_at + if slot.qos > QoS::AtMostOnce { 2 } else { 0 };
-        let count = block
-            .get(properties_at..)?
-            .iter()
-            .position(|byte| byte & 0x80 == 0)?
-            + 1;
-        let properties = properties_at + count..slot.head_len as usize;
+        let properties_at = self.head_end(index, Version::V311);
+        let properties = self.properties_at(index);
         let topic = if bound { 0 } else { id_at - topic_at };
         let length = properties.len() + PROPERTY;
         let middle = 2 + topic + (properties_at - id_at) + varint_len(length) + length;
-        let payload_len = slot.payload_len as usize;
+        let payload_len = self.payload_len(index);
         // Without the alias it fits, or it would not have been taken.
         if packet_len(middle, payload_len) as u64 > u64::from(server.packet_size) {
             return None;
@@ -233,12 +223,9 @@ impl<S: Storage> Client<S> {
 
     /// The server has been sent what the alias of this message stands for: that is remembered, if there is room.
     pub(super) fn bind(&mut self, message: u16) {
-        let at = self.alias_at(message);
-        let alias = match self.storage.bytes(message).get(at..at + 2) {
-            Some(&[high, low]) => NonZeroU16::new(u16::from_be_bytes([high, low])),
-            _ => None,
+        let Some((alias, _)) = self.alias_of(message) else {
+            return;
         };
-        let Some(alias) = alias else { return };
         if let Some(old) = self.storage.find_binding(alias) {
             self.free_binding(old);
         }

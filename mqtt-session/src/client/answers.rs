@@ -8,7 +8,7 @@ use mqtt_proto::{
 use super::{Client, Event, Outcome, Slots, counters::more, input::Step, link::Fact, owed::Answerless};
 use crate::{
     flow::{Answer, OnAnswer, Outgoing, Violation, rules},
-    storage::{Kind, NONE, Stage, Storage},
+    storage::{Kind, Mark, NONE, Stage, Storage},
 };
 
 impl<S: Storage> Client<S> {
@@ -51,7 +51,9 @@ impl<S: Storage> Client<S> {
                 self.storage.release(index);
                 let slot = self.storage.slot_mut(index);
                 // From now on its packet is PUBREL.
-                slot.transmitted &= slot.flow() == Some(Outgoing::AwaitingPubComp);
+                let released = slot.flow() == Some(Outgoing::AwaitingPubComp);
+                let transmitted = released && slot.marks.has(Mark::Transmitted);
+                slot.marks.set(Mark::Transmitted, transmitted);
                 slot.stage = Stage::Flow {
                     at: Outgoing::AwaitingPubComp,
                     owed: true,
@@ -105,7 +107,7 @@ impl<S: Storage> Client<S> {
     }
 
     pub(super) fn give_window_back(&mut self, index: u16) {
-        if core::mem::take(&mut self.storage.slot_mut(index).charged) {
+        if self.storage.slot_mut(index).marks.take(Mark::Charged) {
             if let Some(connection) = &mut self.connection {
                 connection.window.give_back();
             }

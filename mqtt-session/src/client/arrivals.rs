@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AckToken, Instant, NotTaken, Refused, Unsupported,
     flow::{Answer, Incoming, OnPubRel, OnPublish, Violation, rules},
-    storage::{ArrivalSlot, Kind, Links, List, NONE, Nodes, Storage},
+    storage::{Kind, Links, List, NONE, Nodes, Storage},
 };
 
 /// The answer to a message of QoS 1 or 2.
@@ -88,7 +88,7 @@ impl Arrivals {
     /// The row is on one of the lists of messages.
     pub(super) fn is_used<S: Storage>(&self, storage: &S, index: u16) -> bool {
         let arrival = storage.arrival(index);
-        arrival.id.is_some() || arrival.answer.is_some()
+        arrival.id().is_some() || arrival.answer().is_some()
     }
 }
 
@@ -223,7 +223,9 @@ impl<S: Storage> Client<S> {
         row.answers = id;
         row.stage = stage;
         row.generation = self.arrivals.generation;
-        row.answer = if manual { None } else { Some(ReasonCode::SUCCESS) };
+        if !manual {
+            row.set_answer(ReasonCode::SUCCESS);
+        }
         self.storage.set_arrival_id(index, Some(id));
         let (list, qos) = match stage {
             Incoming::OwesPubAck => (&mut self.arrivals.pubacks, QoS::AtLeastOnce),
@@ -257,7 +259,7 @@ impl<S: Storage> Client<S> {
                     .pubcomps
                     .push_back(&mut Rows(&mut self.storage), index);
                 self.storage.set_arrival_id(index, None);
-                self.storage.arrival_mut(index).answer = Some(ReasonCode::SUCCESS);
+                self.storage.arrival_mut(index).set_answer(ReasonCode::SUCCESS);
                 self.note_arrival(index);
             }
             (OnPubRel::CompleteUnknown, _) if self.is_completing(id) => {}
@@ -286,7 +288,7 @@ impl<S: Storage> Client<S> {
         self.advance(now);
         let found = self.storage.find_arrival(ack.id).filter(|&index| {
             let arrival = self.storage.arrival(index);
-            arrival.generation == ack.generation && arrival.answer.is_none()
+            arrival.generation == ack.generation && arrival.answer().is_none()
         });
         let Some(index) = found else {
             self.count(|counters| more(&mut counters.stale_tokens));
@@ -295,7 +297,7 @@ impl<S: Storage> Client<S> {
         let stage = self.storage.arrival(index).stage;
         match self.keep_answer(index, stage, answer) {
             Ok(()) => {
-                self.storage.arrival_mut(index).answer = Some(answer.code);
+                self.storage.arrival_mut(index).set_answer(answer.code);
                 if stage == Incoming::OwesPubRec {
                     self.note_arrival(index);
                 }
@@ -378,12 +380,7 @@ impl<S: Storage> Client<S> {
         let slot = self.storage.arrival(index).answer_slot;
         self.storage.set_arrival_id(index, None);
         let arrival = self.storage.arrival_mut(index);
-        let (trail, next_owed) = (arrival.trail.cleared(), arrival.next_owed);
-        *arrival = ArrivalSlot {
-            trail,
-            next_owed,
-            ..ArrivalSlot::EMPTY
-        };
+        arrival.clear();
         self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
         self.arrivals.stalled = false;
         self.free_answer(slot);
@@ -391,7 +388,7 @@ impl<S: Storage> Client<S> {
 
     fn unlink_arrival(&mut self, index: u16) {
         let arrival = self.storage.arrival(index);
-        let list = match (arrival.id, arrival.stage) {
+        let list = match (arrival.id(), arrival.stage) {
             (None, _) => &mut self.arrivals.pubcomps,
             (Some(_), Incoming::OwesPubAck) => &mut self.arrivals.pubacks,
             (Some(_), Incoming::OwesPubRec) => &mut self.arrivals.pubrecs,
@@ -413,13 +410,13 @@ impl<S: Storage> Client<S> {
         if index == NONE {
             return None;
         }
-        self.storage.arrival(index).answer.map(|code| (index, code))
+        self.storage.arrival(index).answer().map(|code| (index, code))
     }
 
     /// The answer to the message of this row, as a packet without properties.
     pub(super) fn answer_packet(&self, index: u16, answer: Answer) -> Packet<'static> {
         let arrival = self.storage.arrival(index);
-        let ack = packet::Ack::new(arrival.answers, arrival.answer.unwrap_or(ReasonCode::SUCCESS));
+        let ack = packet::Ack::new(arrival.answers, arrival.answer().unwrap_or(ReasonCode::SUCCESS));
         match answer {
             Answer::PubAck => Packet::PubAck(ack),
             Answer::PubRec => Packet::PubRec(ack),

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     flow::{Answer, Incoming},
-    storage::{List, NONE, Storage, sealed::CONTROL},
+    storage::{List, Mark, NONE, Storage, sealed::CONTROL},
 };
 
 impl<S: Storage> Client<S> {
@@ -164,7 +164,7 @@ impl<S: Storage> Client<S> {
         let packet = Packet::PubRel(packet::Ack::new(id, ReasonCode::SUCCESS));
         let current = self.small(version, Job::PubRel(index), packet);
         // 3.1/2.1: a PUBREL that is sent again has DUP set, which later versions have no room for.
-        if version == Version::V31 && self.storage.slot(index).transmitted {
+        if version == Version::V31 && self.storage.slot(index).marks.has(Mark::Transmitted) {
             self.output.scratch[0] |= 0x08;
         }
         self.charge(index);
@@ -197,7 +197,7 @@ impl<S: Storage> Client<S> {
                 break index;
             }
         };
-        if self.storage.slot(index).qos > QoS::AtMostOnce {
+        if self.storage.slot(index).qos() > QoS::AtMostOnce {
             if self.storage.slot(index).id.is_none() {
                 // The id is taken at the first transmission; a full id space waits for answers.
                 let id = self.next_id()?;
@@ -239,7 +239,8 @@ impl<S: Storage> Client<S> {
             return None;
         }
         let slot = self.storage.slot(index);
-        let room = slot.charged || self.connection.as_ref().is_some_and(|c| c.window.has_room());
+        let room =
+            slot.marks.has(Mark::Charged) || self.connection.as_ref().is_some_and(|c| c.window.has_room());
         let recorded = !self.config.journal || (slot.id.is_some() && self.is_slot_settled(index));
         (room && recorded).then_some(index)
     }
@@ -247,11 +248,11 @@ impl<S: Storage> Client<S> {
     /// Counts a message against the window of this link, once.
     pub(super) fn charge(&mut self, index: u16) {
         let slot = self.storage.slot_mut(index);
-        if slot.charged {
+        if slot.marks.has(Mark::Charged) {
             return;
         }
         if let Some(connection) = &mut self.connection {
-            slot.charged = true;
+            slot.marks.set(Mark::Charged, true);
             connection.window.take();
         }
     }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Instant, Refused, Unsupported,
     flow::{Cause, Outgoing, Resend, Violation, Window, rules},
-    storage::{End, Kind, List, NONE, Stage, Storage, sealed::CONTROL},
+    storage::{End, Kind, List, Mark, NONE, Stage, Storage, sealed::CONTROL},
 };
 
 impl<S: Storage> Client<S> {
@@ -320,7 +320,7 @@ impl<S: Storage> Client<S> {
                     }
                     OnSessionLost::SendAgainAsNew => {
                         slot.stage = Stage::Queued;
-                        slot.transmitted = false;
+                        slot.marks.set(Mark::Transmitted, false);
                         self.storage.set_id(index, None);
                         self.watch(index);
                         self.note_slot(index);
@@ -371,9 +371,9 @@ impl<S: Storage> Client<S> {
             let mut index = list(&mut self.outbox).first();
             while index != NONE {
                 let slot = self.storage.slot(index);
-                let (next, flow, qos) = (slot.links.next(), slot.flow(), slot.qos);
+                let (next, flow, qos) = (slot.links.next(), slot.flow(), slot.qos());
                 let resend = flow.map(Outgoing::on_resume) != Some(Resend::PubRel);
-                let retain = slot.first & 1 == 1;
+                let retain = slot.retain();
                 let size = self.packet_len(index, version);
                 if resend
                     && (size > server.packet_size

@@ -13,13 +13,13 @@
 
 use core::time::Duration;
 
-use mqtt_proto::{PacketType, Properties, Property, Version, property::PropertyPlace};
+use mqtt_proto::{Property, Version};
 
 use super::{AbortReason, Client, Publish, config::Millis};
 use crate::{
     Instant,
     flow::expiry_left,
-    storage::{Slot, Storage},
+    storage::{Mark, Slot, Storage},
 };
 
 /// Bytes of one moment.
@@ -61,14 +61,14 @@ impl Moments {
 
     /// How many bytes they take.
     pub(super) const fn len(&self) -> usize {
-        front_len(self.deadline.is_some(), self.expiry.is_some())
+        moments_len(self.deadline.is_some(), self.expiry.is_some())
     }
 
     /// Writes them to the start of a slot's block.
     pub(super) fn keep(&self, storage: &mut impl Storage, index: u16) {
         let slot = storage.slot_mut(index);
-        slot.deadline = self.deadline.is_some();
-        slot.expires = self.expiry.is_some();
+        slot.marks.set(Mark::Deadline, self.deadline.is_some());
+        slot.marks.set(Mark::Expires, self.expiry.is_some());
         let all = [Some(self.accepted), self.deadline, self.expiry];
         let places = storage.bytes_mut(index).chunks_exact_mut(MOMENT);
         for (moment, place) in all.into_iter().flatten().zip(places) {
@@ -80,14 +80,14 @@ impl Moments {
     }
 }
 
-const fn front_len(deadline: bool, expiry: bool) -> usize {
+const fn moments_len(deadline: bool, expiry: bool) -> usize {
     MOMENT * (1 + deadline as usize + expiry as usize)
 }
 
 impl Slot {
     /// Bytes of moments in front of a message.
-    pub(super) const fn front(&self) -> usize {
-        front_len(self.deadline, self.expires)
+    pub(super) const fn moments_len(&self) -> usize {
+        moments_len(self.marks.has(Mark::Deadline), self.marks.has(Mark::Expires))
     }
 }
 
@@ -113,14 +113,14 @@ impl<S: Storage> Client<S> {
     /// When the Message Expiry Interval of a message is over, if it has one.
     pub(super) fn expires_at(&self, index: u16) -> Option<Instant> {
         let slot = self.storage.slot(index);
-        let place = 1 + usize::from(slot.deadline);
-        moment(self.storage.bytes(index), place).filter(|_| slot.expires)
+        let place = 1 + usize::from(slot.marks.has(Mark::Deadline));
+        moment(self.storage.bytes(index), place).filter(|_| slot.marks.has(Mark::Expires))
     }
 
     /// The deadline that the caller gave a message.
     pub(super) fn deadline_of(&self, index: u16) -> Option<Instant> {
         let slot = self.storage.slot(index);
-        moment(self.storage.bytes(index), 1).filter(|_| slot.deadline)
+        moment(self.storage.bytes(index), 1).filter(|_| slot.marks.has(Mark::Deadline))
     }
 
     /// From when on a message may no longer begin to leave, and why.
@@ -203,14 +203,8 @@ impl<S: Storage> Client<S> {
 
     /// Where in its block the value of a message's Message Expiry Interval stands.
     fn interval_at(&self, index: u16) -> Option<usize> {
-        let end = self.head_end(index, Version::V5);
-        let list = self.head_end(index, Version::V311);
-        let section = self.storage.bytes(index).get(list..end)?;
-        let len_len = section.iter().position(|byte| byte & 0x80 == 0)? + 1;
-        let place = PropertyPlace::Packet(PacketType::Publish);
-        let properties = Properties::from_wire(place, section.get(len_len..)?).ok()?;
-        let mut at = list + len_len;
-        for property in properties.iter() {
+        let mut at = self.properties_at(index).start;
+        for property in self.properties(index) {
             if let Property::MessageExpiryInterval(_) = property {
                 return Some(at + 1);
             }

@@ -41,8 +41,8 @@ pub struct OutboxMessage<'a> {
     pub qos: QoS,
     /// RETAIN is set.
     pub retain: bool,
-    /// Bytes of its payload.
-    pub payload_len: u32,
+    /// Bytes of its payload; not known once it is the server's.
+    pub payload_len: Option<u32>,
     /// How far it is.
     pub stage: OutboxStage,
     /// When it was accepted; not known once it is the server's.
@@ -138,9 +138,9 @@ impl<S: Storage> Client<S> {
         OutboxMessage {
             token: slot.token,
             topic: self.topic_of(index).filter(|_| !released),
-            qos: slot.qos,
-            retain: slot.first & 1 == 1,
-            payload_len: slot.payload_len,
+            qos: slot.qos(),
+            retain: slot.retain(),
+            payload_len: (!released).then(|| self.payload_len(index) as u32),
             stage,
             accepted: self.accepted_at(index).filter(|_| !released),
             last_moment: self.last_moment(index).map(|(at, _)| at).filter(|_| queued),

@@ -28,7 +28,7 @@ use crate::{
     Instant, Record, Seq, Token,
     flow::{Incoming, Outgoing},
     record::{StoredMessage, StoredPayload},
-    storage::{End, Kind, List, NONE, Queue, Stage, Storage, Trail, Trails},
+    storage::{End, Kind, List, Mark, NONE, Queue, Stage, Storage, Trail, Trails},
 };
 
 /// So many records may be open, polled and not persisted; a trail can tell twice as many apart.
@@ -421,7 +421,7 @@ impl<S: Storage> Client<S> {
         let record = match slot.kind {
             Kind::Free | Kind::Subscribe | Kind::Unsubscribe | Kind::Answer | Kind::Binding => None,
             Kind::Over => Some(Record::Ended { token, id }),
-            Kind::Publish if slot.qos == QoS::AtMostOnce => None,
+            Kind::Publish if slot.qos() == QoS::AtMostOnce => None,
             Kind::Publish | Kind::Retired => match slot.stage {
                 Stage::Ended(End::Aborted(why)) => {
                     let retired = id.filter(|_| slot.kind == Kind::Retired);
@@ -456,10 +456,10 @@ impl<S: Storage> Client<S> {
     /// A QoS 2 message that was told and taken, and whose PUBREL has not come: the application has it.
     fn is_received(&self, index: u16) -> bool {
         let arrival = self.storage.arrival(index);
-        arrival.id.is_some()
+        arrival.id().is_some()
             && match arrival.stage {
                 Incoming::OwesPubAck => false,
-                Incoming::OwesPubRec => arrival.answer.is_some_and(|code| !code.is_failure()),
+                Incoming::OwesPubRec => arrival.answer().is_some_and(|code| !code.is_failure()),
                 Incoming::AwaitingPubRel => true,
             }
     }
@@ -469,7 +469,7 @@ impl<S: Storage> Client<S> {
         while self.outbox.unprepared != NONE {
             let index = self.outbox.unprepared;
             let slot = self.storage.slot(index);
-            let (next, charged, id) = (slot.links.next(), slot.charged, slot.id);
+            let (next, charged, id) = (slot.links.next(), slot.marks.has(Mark::Charged), slot.id);
             if !charged {
                 // Also what is sent again has its place in the window before what comes after it.
                 if !self.connected().is_some_and(|c| c.window.has_room()) {
@@ -490,16 +490,16 @@ impl<S: Storage> Client<S> {
     /// The message in a slot.
     fn stored(&self, index: u16) -> StoredMessage<'_> {
         let slot = self.storage.slot(index);
-        let payload = if slot.external {
-            StoredPayload::External(slot.payload_len)
+        let payload = if slot.marks.has(Mark::External) {
+            StoredPayload::External(self.payload_len(index) as u32)
         } else {
             StoredPayload::Bytes(self.payload(index))
         };
         StoredMessage {
             token: slot.token,
             id: slot.id,
-            qos: slot.qos,
-            retain: slot.first & 1 == 1,
+            qos: slot.qos(),
+            retain: slot.retain(),
             topic: self.topic_of(index).unwrap_or(TopicName::EMPTY),
             properties: self.properties(index),
             payload,

@@ -7,7 +7,7 @@ use crate::{
     Instant,
     flags::flags,
     flow::{Incoming, Violation, Window},
-    storage::{End, List, NONE, Storage},
+    storage::{End, List, Mark, NONE, Storage},
 };
 
 /// Where the client stands with its transport.
@@ -245,10 +245,10 @@ impl<S: Storage> Client<S> {
         self.count(super::Counters::forget_link);
         self.storage.release(crate::storage::sealed::CONTROL);
         for list in [self.outbox.messages, self.outbox.releases] {
-            self.for_each(list, |slot| slot.charged = false);
+            self.for_each(list, |slot| slot.marks.set(Mark::Charged, false));
         }
         // A message of QoS 0 that was cut in two has not been sent: nobody has it.
-        self.for_each(self.outbox.plain, |slot| slot.transmitted = false);
+        self.for_each(self.outbox.plain, |slot| slot.marks.set(Mark::Transmitted, false));
         self.drop_overdue();
         self.forget_aliases();
         self.arrivals.owed.clear();
@@ -261,14 +261,14 @@ impl<S: Storage> Client<S> {
     /// What the link's end makes of one message that came in.
     fn forget_link_of_arrival(&mut self, index: u16) {
         let arrival = self.storage.arrival(index);
-        let (stage, answer) = (arrival.stage, arrival.answer);
+        let (stage, answer) = (arrival.stage, arrival.answer());
         if !self.arrivals.is_used(&self.storage, index) {
             return;
         }
         match (stage, answer) {
-            _ if arrival.id.is_none() && !self.is_arrival_settled(index) => self.await_pubrel_again(index),
+            _ if arrival.id().is_none() && !self.is_arrival_settled(index) => self.await_pubrel_again(index),
             // PUBCOMP was owed: its PUBREL comes again, and finds nothing. Or QoS 1: its PUBLISH comes again, as new.
-            _ if arrival.id.is_none() || !stage.outlives_link() => self.free_arrival(index),
+            _ if arrival.id().is_none() || !stage.outlives_link() => self.free_arrival(index),
             // As if PUBREC had been sent and lost: the PUBLISH comes again and is answered by it.
             (Incoming::OwesPubRec, Some(code)) => self.arrival_answered(index, code),
             _ => {}

@@ -20,6 +20,7 @@
 //! | `arrivals` | PUBLISH and PUBREL in, acknowledging |
 //! | `answers` | PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, PINGRESP in |
 //! | `publish`, `requests` | commands |
+//! | `block` | what is kept of a message, and where in its bytes |
 //! | `room`, `ends` | what a full outbox gives away |
 //! | `expiry` | messages that wait too long |
 //! | `resend` | sending again on the same connection (3.x) |
@@ -39,6 +40,7 @@
 mod alias;
 mod answers;
 mod arrivals;
+mod block;
 mod choose;
 #[cfg(test)]
 mod composition;

@@ -6,7 +6,7 @@ use super::{Client, Closed, ClosedBy, alias::Form, counters::more, link::Link, t
 use crate::{
     Body, Instant, Token, Transmit,
     flow::{Cause, Outgoing, Violation},
-    storage::{End, Stage, Storage, sealed::CONTROL},
+    storage::{End, Mark, Stage, Storage, sealed::CONTROL},
 };
 
 /// The longest packet that is made when it is sent: PUBACK and its like with a code, without properties.
@@ -186,12 +186,12 @@ impl<S: Storage> Client<S> {
         let head = self.head_of(&current);
         let body = if let Job::Publish(index) = current.job {
             let slot = self.storage.slot(index);
-            if slot.external {
+            if slot.marks.has(Mark::External) {
                 let offset = current.written.saturating_sub(current.head_len());
                 Body::External {
                     token: slot.token,
                     offset,
-                    len: slot.payload_len - offset,
+                    len: self.payload_len(index) as u32 - offset,
                 }
             } else {
                 Body::Bytes(self.payload(index))
@@ -222,7 +222,7 @@ impl<S: Storage> Client<S> {
             return;
         };
         let overdue = self.last_moment(index).is_some_and(|(at, _)| at <= self.now);
-        if overdue && !self.storage.slot(index).transmitted {
+        if overdue && !self.storage.slot(index).marks.has(Mark::Transmitted) {
             // Choosing finds it again, and drops it.
             self.unchoose();
         } else if let Some(connection) = &self.connection {
@@ -252,11 +252,11 @@ impl<S: Storage> Client<S> {
     }
 
     fn note_written(&mut self, n: usize) {
-        let Some(current) = &mut self.output.current else {
+        let Some(mut current) = self.output.current else {
             return;
         };
         let body = if let Job::Publish(index) = current.job {
-            self.storage.slot(index).payload_len
+            self.payload_len(index) as u32
         } else {
             0
         };
@@ -266,10 +266,10 @@ impl<S: Storage> Client<S> {
             .unwrap_or(u32::MAX)
             .saturating_add(before)
             .min(total);
-        let current = *current;
         if current.written == before {
             return;
         }
+        self.output.current = Some(current);
         if before == 0 {
             self.begun(current.job);
         }
@@ -301,7 +301,7 @@ impl<S: Storage> Client<S> {
         let first = first.copied().unwrap_or_default();
         let message = if let Job::Publish(index) = current.job {
             let slot = self.storage.slot(index);
-            (slot.qos > QoS::AtMostOnce).then_some(slot.token)
+            (slot.qos() > QoS::AtMostOnce).then_some(slot.token)
         } else {
             None
         };
@@ -336,13 +336,16 @@ impl<S: Storage> Client<S> {
             Job::Control => self.connect_begun(),
             Job::Publish(index) => {
                 let slot = self.storage.slot_mut(index);
-                slot.transmitted = true;
-                if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos)) {
+                slot.marks.set(Mark::Transmitted, true);
+                if let (Stage::Queued, Some(at)) = (slot.stage, Outgoing::sent(slot.qos())) {
                     slot.stage = Stage::Flow { at, owed: true };
                 }
             }
             Job::PubRel(index) => {
-                if core::mem::replace(&mut self.storage.slot_mut(index).transmitted, true) {
+                let marks = &mut self.storage.slot_mut(index).marks;
+                let again = marks.has(Mark::Transmitted);
+                marks.set(Mark::Transmitted, true);
+                if again {
                     self.count(|counters| more(&mut counters.retransmissions));
                 }
             }
@@ -422,7 +425,7 @@ impl<S: Storage> Client<S> {
             }
             Job::Owed => self.arrivals.owed.pop(),
             Job::PubAck(index) | Job::PubRec(index) | Job::Answer(index) => {
-                if let Some(code) = self.storage.arrival(index).answer {
+                if let Some(code) = self.storage.arrival(index).answer() {
                     self.arrival_answered(index, code);
                 }
             }

@@ -2,16 +2,16 @@
 
 use core::fmt;
 
-use mqtt_proto::{PacketId, QoS, ReasonCode};
+use mqtt_proto::{PacketId, ReasonCode};
 
 use super::{
-    AbortReason, Client, Config, OnSessionLost, Publish, Session, Slots, expiry::Moments, publish::Measured,
+    AbortReason, Client, Config, OnSessionLost, Publish, Session, Slots, block::Measured, expiry::Moments,
 };
 use crate::{
     Instant, Payload, Record, Refused, Token,
     flow::{Incoming, Outgoing},
     record::{StoredMessage, StoredPayload},
-    storage::{End, Kind, NONE, Stage, Storage, Trail},
+    storage::{End, Kind, Mark, NONE, Stage, Storage, Trail},
 };
 
 /// Why records did not become a client.
@@ -129,7 +129,7 @@ impl<S: Storage> Restoring<S> {
                     self.client.storage.set_id(index, None);
                     let slot = self.client.storage.slot_mut(index);
                     slot.stage = Stage::Queued;
-                    slot.transmitted = false;
+                    slot.marks.set(Mark::Transmitted, false);
                 }
             }
             Record::Released { token, id } => {
@@ -137,7 +137,7 @@ impl<S: Storage> Restoring<S> {
                 self.client.storage.release(index);
                 self.set_id(index, Some(id));
                 let slot = self.client.storage.slot_mut(index);
-                slot.qos = QoS::ExactlyOnce;
+                slot.set_exactly_once();
                 slot.stage = Stage::Flow {
                     at: Outgoing::AwaitingPubComp,
                     owed: true,
@@ -202,7 +202,7 @@ impl<S: Storage> Restoring<S> {
                     }
                     OnSessionLost::SendAgainAsNew => {
                         slot.stage = Stage::Queued;
-                        slot.transmitted = false;
+                        slot.marks.set(Mark::Transmitted, false);
                         client.watch(index);
                         client.note_slot(index);
                     }
@@ -277,9 +277,9 @@ impl<S: Storage> Restoring<S> {
         self.set_id(index, Some(id));
         self.client.last_id = Some(id);
         let slot = self.client.storage.slot_mut(index);
-        if let Some(at) = Outgoing::sent(slot.qos) {
+        if let Some(at) = Outgoing::sent(slot.qos()) {
             slot.stage = Stage::Flow { at, owed: true };
-            slot.transmitted = true;
+            slot.marks.set(Mark::Transmitted, true);
         }
     }
 
@@ -292,7 +292,7 @@ impl<S: Storage> Restoring<S> {
         let row = client.storage.arrival_mut(index);
         row.answers = id;
         row.stage = Incoming::AwaitingPubRel;
-        row.answer = Some(ReasonCode::SUCCESS);
+        row.set_answer(ReasonCode::SUCCESS);
         row.trail = Trail::RESTORED;
         client.storage.set_arrival_id(index, Some(id));
         Ok(())
@@ -323,7 +323,7 @@ impl<S: Storage> Restoring<S> {
             }
         }
         for index in 0..client.storage.arrivals() {
-            if client.storage.arrival(index).id.is_some() {
+            if client.storage.arrival(index).id().is_some() {
                 client.free_arrival(index);
             }
         }
@@ -369,7 +369,7 @@ impl<S: Storage> Restoring<S> {
             .remove(&mut Slots(&mut self.client.storage), index);
         let slot = self.client.storage.slot_mut(index);
         slot.kind = Kind::Publish;
-        slot.qos = QoS::ExactlyOnce;
+        slot.set_exactly_once();
         slot.token = token;
         slot.trail = Trail::RESTORED;
         Ok(index)

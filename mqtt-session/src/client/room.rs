@@ -3,7 +3,7 @@
 use super::{AbortReason, Client, WhenFull};
 use crate::{
     Refused,
-    storage::{End, NONE, Stage, Storage},
+    storage::{End, Mark, NONE, Stage, Storage},
 };
 
 /// A walk through the publishes that wait to be sent, oldest first. Those that were sent before and wait to be sent again
@@ -52,7 +52,7 @@ impl<S: Storage> Client<S> {
     /// Of a publish that waits, nothing has left or is about to: it may be dropped.
     pub(super) fn has_not_left(&self, index: u16) -> bool {
         let slot = self.storage.slot(index);
-        slot.stage == Stage::Queued && !slot.transmitted && !self.output.is_writing(index)
+        slot.stage == Stage::Queued && !slot.marks.has(Mark::Transmitted) && !self.output.is_writing(index)
     }
 
     /// Sees to it that there is room for a message, slot and bytes, or for the bytes of another packet, by dropping what the
@@ -141,7 +141,7 @@ impl<S: Storage> Client<S> {
 
     /// Ends a publish of which nothing has left.
     pub(super) fn drop_message(&mut self, index: u16, why: AbortReason) {
-        if self.storage.slot(index).qos > mqtt_proto::QoS::AtMostOnce {
+        if self.storage.slot(index).qos() > mqtt_proto::QoS::AtMostOnce {
             self.pass_by(index);
             self.unlink(index, |outbox| &mut outbox.messages);
         } else {

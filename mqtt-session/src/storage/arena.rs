@@ -252,10 +252,10 @@ macro_rules! store {
                 &mut self.0.arrivals[usize::from(index)]
             }
             fn find_arrival(&self, id: PacketId) -> Option<u16> {
-                (0..self.arrivals()).find(|&index| self.arrival(index).id == Some(id))
+                (0..self.arrivals()).find(|&index| self.arrival(index).id() == Some(id))
             }
             fn set_arrival_id(&mut self, index: u16, id: Option<PacketId>) {
-                self.arrival_mut(index).id = id;
+                self.arrival_mut(index).set_id(id);
             }
             fn find_id(&self, id: PacketId) -> Option<u16> {
                 (1..=self.slots()).find(|&index| self.slot(index).id == Some(id))

@@ -24,7 +24,7 @@ pub use arena::{Borrowed, Fixed};
 pub use heap::{Heap, HeapLimits};
 pub(crate) use list::{Links, List, NONE, Nodes};
 pub use slot::{ArrivalSlot, Slot};
-pub(crate) use slot::{End, Kind, Stage};
+pub(crate) use slot::{End, Kind, Mark, Stage};
 pub(crate) use trail::{Queue, Trail, Trails};
 
 /// What the server calls topics on a link, and up to which number it may.

@@ -1,11 +1,12 @@
 //! The rows of a client's tables.
 
-use mqtt_proto::{PacketId, QoS, ReasonCode};
+use mqtt_proto::{PacketId, PacketType, QoS, ReasonCode};
 
 use super::{list::Links, trail::Trail};
 use crate::{
     Token,
     client::AbortReason,
+    flags::flags,
     flow::{Incoming, Outgoing},
 };
 
@@ -18,28 +19,34 @@ pub struct Slot {
     pub(crate) stage: Stage,
     pub(crate) token: Token,
     pub(crate) id: Option<PacketId>,
-    /// First byte of the packet, DUP not set.
+    /// First byte of a PUBLISH: QoS and RETAIN, DUP not set.
     pub(crate) first: u8,
-    pub(crate) qos: QoS,
-    /// Some byte of the packet has left, on this link or an earlier one.
-    pub(crate) transmitted: bool,
-    /// It stands in this link's window.
-    pub(crate) charged: bool,
-    /// The payload is the caller's ([`Payload::External`](crate::Payload::External)).
-    pub(crate) external: bool,
-    /// Its block holds the caller's deadline.
-    pub(crate) deadline: bool,
-    /// Its block holds the end of its Message Expiry Interval.
-    pub(crate) expires: bool,
+    pub(crate) marks: Marks,
     /// Filters of a SUBSCRIBE or UNSUBSCRIBE; the topic alias of a binding; of a message whose record is owed, the next such
     /// slot.
     pub(crate) filters: u16,
-    /// Bytes of the block before the payload.
-    pub(crate) head_len: u32,
-    pub(crate) payload_len: u32,
     /// On a heap, unused.
     pub(super) span: Span,
     pub(crate) trail: Trail,
+}
+
+flags! {
+    /// What is true of an operation.
+    pub(crate) struct Marks(u8) of
+    enum Mark {
+        /// Some byte of the packet has left, on this link or an earlier one.
+        Transmitted,
+        /// It stands in this link's window.
+        Charged,
+        /// The payload is the caller's ([`Payload::External`](crate::Payload::External)).
+        External,
+        /// Its block holds the caller's deadline.
+        Deadline,
+        /// Its block holds the end of its Message Expiry Interval.
+        Expires,
+        /// Its block holds an alias.
+        Aliased,
+    }
 }
 
 /// Where in an arena a block lies.
@@ -110,18 +117,29 @@ impl Slot {
         token: Token::FIRST,
         id: None,
         first: 0,
-        qos: QoS::AtMostOnce,
-        transmitted: false,
-        charged: false,
-        external: false,
-        deadline: false,
-        expires: false,
+        marks: Marks::NONE,
         filters: 0,
-        head_len: 0,
-        payload_len: 0,
         span: Span::EMPTY,
         trail: Trail::NONE,
     };
+
+    /// The quality of service of a message.
+    pub(crate) const fn qos(&self) -> QoS {
+        match QoS::from_u8(self.first >> 1 & 3) {
+            Some(qos) => qos,
+            None => QoS::AtMostOnce,
+        }
+    }
+
+    /// RETAIN of a message.
+    pub(crate) const fn retain(&self) -> bool {
+        self.first & 1 == 1
+    }
+
+    /// Makes it a message of QoS 2 of which nothing else is known.
+    pub(crate) const fn set_exactly_once(&mut self) {
+        self.first = (PacketType::Publish as u8) << 4 | (QoS::ExactlyOnce as u8) << 1;
+    }
 
     pub(crate) const fn flow(&self) -> Option<Outgoing> {
         match self.stage {
@@ -136,14 +154,13 @@ impl Slot {
 #[derive(Clone, Debug)]
 pub struct ArrivalSlot {
     pub(crate) links: Links,
-    /// The id of the message, as long as a packet with that id means this message.
-    pub(crate) id: Option<PacketId>,
     /// The id to answer with.
     pub(crate) answers: PacketId,
     pub(crate) generation: u16,
     pub(crate) stage: Incoming,
-    /// The answer that the application gave.
-    pub(crate) answer: Option<ReasonCode>,
+    /// If it is `Answered`.
+    answer: ReasonCode,
+    marks: ArrivalMarks,
     /// The slot with the answer's packet, if it has properties; or `NONE`.
     pub(crate) answer_slot: u16,
     /// The next arrival slot whose record is owed.
@@ -151,17 +168,68 @@ pub struct ArrivalSlot {
     pub(crate) trail: Trail,
 }
 
+flags! {
+    /// What is true of a message that came in.
+    struct ArrivalMarks(u8) of
+    enum ArrivalMark {
+        /// A packet with its id means this message.
+        Found,
+        /// The application has answered it.
+        Answered,
+    }
+}
+
 impl ArrivalSlot {
     /// Memory that is not used.
     pub const EMPTY: Self = Self {
         links: Links::LOOSE,
-        id: None,
         answers: PacketId::MIN,
         generation: 0,
         stage: Incoming::OwesPubAck,
-        answer: None,
+        answer: ReasonCode::SUCCESS,
+        marks: ArrivalMarks::NONE,
         answer_slot: super::NONE,
         next_owed: super::NONE,
         trail: Trail::NONE,
     };
+
+    /// It is not used any more; what stays is its place among those whose record is owed.
+    pub(crate) const fn clear(&mut self) {
+        *self = Self {
+            trail: self.trail.cleared(),
+            next_owed: self.next_owed,
+            ..Self::EMPTY
+        };
+    }
+
+    /// The id of the message, as long as a packet with that id means this message.
+    pub(crate) const fn id(&self) -> Option<PacketId> {
+        if self.marks.has(ArrivalMark::Found) {
+            Some(self.answers)
+        } else {
+            None
+        }
+    }
+
+    /// From now on a packet with this id means this message, or none does.
+    pub(super) const fn set_id(&mut self, id: Option<PacketId>) {
+        self.marks.set(ArrivalMark::Found, id.is_some());
+        if let Some(id) = id {
+            self.answers = id;
+        }
+    }
+
+    /// The answer that the application gave.
+    pub(crate) const fn answer(&self) -> Option<ReasonCode> {
+        if self.marks.has(ArrivalMark::Answered) {
+            Some(self.answer)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) const fn set_answer(&mut self, code: ReasonCode) {
+        self.marks.set(ArrivalMark::Answered, true);
+        self.answer = code;
+    }
 }

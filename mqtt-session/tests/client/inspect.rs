@@ -39,17 +39,17 @@ fn the_outbox_tells_what_waits_what_is_in_flight_and_what_the_server_has_taken()
     assert_eq!(
         rows,
         [
-            (1, None, QoS::ExactlyOnce, false, 8, OutboxStage::Released),
-            (2, t(), QoS::AtLeastOnce, false, 9, OutboxStage::InFlight),
+            (1, None, QoS::ExactlyOnce, false, None, OutboxStage::Released),
+            (2, t(), QoS::AtLeastOnce, false, Some(9), OutboxStage::InFlight),
             (
                 3,
                 Some("some/where".to_owned()),
                 QoS::AtMostOnce,
                 true,
-                7,
+                Some(7),
                 OutboxStage::Queued
             ),
-            (4, t(), QoS::AtLeastOnce, false, 4, OutboxStage::Queued),
+            (4, t(), QoS::AtLeastOnce, false, Some(4), OutboxStage::Queued),
         ]
     );
     let moments: Vec<_> = peer

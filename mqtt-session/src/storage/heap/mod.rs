@@ -241,20 +241,21 @@ impl Store for Heap {
 
     fn find_arrival(&self, id: PacketId) -> Option<u16> {
         self.arrival_ids
-            .find(&self.arrivals, id.get(), |row| row.slot.id == Some(id))
+            .find(&self.arrivals, id.get(), |row| row.slot.id() == Some(id))
     }
 
     fn set_arrival_id(&mut self, index: u16, id: Option<PacketId>) {
-        if let Some(old) = self.arrival_mut(index).id.take() {
+        if let Some(old) = self.arrival(index).id() {
+            self.arrival_mut(index).set_id(None);
             self.arrival_ids.remove(&mut self.arrivals, old.get(), index);
         }
         if let Some(new) = id {
             self.arrival_ids
                 .insert(&mut self.arrivals, new.get(), index, |row| {
-                    row.slot.id.map(PacketId::get)
+                    row.slot.id().map(PacketId::get)
                 });
         }
-        self.arrival_mut(index).id = id;
+        self.arrival_mut(index).set_id(id);
     }
 
     fn find_id(&self, id: PacketId) -> Option<u16> {
