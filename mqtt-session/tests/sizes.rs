@@ -11,14 +11,16 @@ use mqtt_session::{
 
 #[test]
 fn sizes_are_printed_and_stay_within_their_limits() {
+    // Those with a target of their own; what counts allocations is in `checks/alloc-count`, what a client is made of in
+    // `client/composition.rs`.
     let rows = [
         ("Client<Borrowed>", size_of::<Client<Borrowed<'_>>>(), 400),
-        ("Client<Fixed<4, 256>>", size_of::<Client<Fixed<4, 256>>>(), 920),
+        ("Client<Fixed<4, 256>>", size_of::<Client<Fixed<4, 256>>>(), 800),
         ("Client<Fixed<8, 512>>", size_of::<Client<Fixed<8, 512>>>(), 1_228),
         (
             "Client<Fixed<8, 512, Counters>>",
             size_of::<Client<Fixed<8, 512, Counters>>>(),
-            1_720,
+            1_530,
         ),
         ("Client<Heap>", size_of::<Client<Heap>>(), 800),
         ("Counters", size_of::<Counters>(), 320),
@@ -29,7 +31,7 @@ fn sizes_are_printed_and_stay_within_their_limits() {
         ("ServerConn", size_of::<ServerConn>(), 48),
     ];
     for (name, size, limit) in rows {
-        println!("{name:32} {size:5} bytes");
+        println!("{name:32} {size:5} bytes, at most {limit:5}");
         assert!(size <= limit, "{name}: {size} bytes, the limit is {limit}");
     }
 }

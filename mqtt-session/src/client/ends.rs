@@ -10,42 +10,34 @@ use crate::{Token, storage::End};
 
 const RUNS: usize = 4;
 
-/// Tokens that follow each other, and one end for all of them.
-#[derive(Copy, Clone, Debug)]
-struct Run {
-    first: Token,
-    /// 0: not in use.
-    count: u16,
-    end: End,
-}
-
-/// A bounded queue of ends, oldest first.
+/// A bounded queue of ends, oldest first, as runs: tokens that follow each other, and one end for all of them. The parts of a
+/// run stand in arrays of their own, so that nothing lies between them.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Ends {
-    runs: [Run; RUNS],
+    firsts: [Token; RUNS],
+    /// 0: this run and those behind it are not in use.
+    counts: [u16; RUNS],
+    ends: [End; RUNS],
 }
 
 impl Ends {
     pub(super) const EMPTY: Self = Self {
-        runs: [Run {
-            first: Token::FIRST,
-            count: 0,
-            end: End::Written,
-        }; RUNS],
+        firsts: [Token::FIRST; RUNS],
+        counts: [0; RUNS],
+        ends: [End::Written; RUNS],
     };
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.runs[0].count == 0
+        self.counts[0] == 0
     }
 
     /// Where the next end would go: the last run, if it continues that, or the first place that is free.
     fn place(&self, token: Token, end: End) -> Option<usize> {
-        let free = self.runs.iter().position(|run| run.count == 0);
+        let free = self.counts.iter().position(|&count| count == 0);
         let last = free.unwrap_or(RUNS).checked_sub(1);
         let continued = last.filter(|&at| {
-            self.runs.get(at).is_some_and(|run| {
-                run.end == end && run.count < u16::MAX && run.first.after(run.count) == token
-            })
+            let count = self.counts[at];
+            self.ends[at] == end && count < u16::MAX && self.firsts[at].after(count) == token
         });
         continued.or(free)
     }
@@ -57,24 +49,24 @@ impl Ends {
 
     /// Keeps one more end; false if there is no room.
     pub(super) fn push(&mut self, token: Token, end: End) -> bool {
-        let place = self.place(token, end);
-        let Some(run) = place.and_then(|at| self.runs.get_mut(at)) else {
+        let Some(at) = self.place(token, end) else {
             return false;
         };
-        if run.count == 0 {
-            (run.first, run.end) = (token, end);
+        if self.counts[at] == 0 {
+            (self.firsts[at], self.ends[at]) = (token, end);
         }
-        run.count += 1;
+        self.counts[at] += 1;
         true
     }
 
     pub(super) fn pop(&mut self) -> Option<(Token, End)> {
-        let run = &mut self.runs[0];
-        run.count = run.count.checked_sub(1)?;
-        let popped = (run.first, run.end);
-        run.first = run.first.next();
-        if run.count == 0 {
-            self.runs.rotate_left(1);
+        self.counts[0] = self.counts[0].checked_sub(1)?;
+        let popped = (self.firsts[0], self.ends[0]);
+        self.firsts[0] = self.firsts[0].next();
+        if self.counts[0] == 0 {
+            self.firsts.rotate_left(1);
+            self.counts.rotate_left(1);
+            self.ends.rotate_left(1);
         }
         Some(popped)
     }
@@ -100,7 +92,7 @@ mod tests {
         for &token in &all {
             assert!(ends.push(token, End::Written));
         }
-        assert_eq!(ends.runs[1].count, 0);
+        assert_eq!(ends.counts[1], 0);
         for &token in &all {
             assert_eq!(ends.pop(), Some((token, End::Written)));
         }
