@@ -97,9 +97,13 @@ pub struct Registry {
     /// What `poll_restore` gave out last and nobody has answered for.
     offered: Vec<(String, SubscriptionOptions)>,
     offered_identifier: Option<u32>,
+    /// What is offered may be there, and then its retained messages have come.
+    offers_if_new: bool,
     /// The next batch has at most so many filters, because a larger one was not taken.
     most: Option<usize>,
     connected: bool,
+    /// A connection ended before its CONNACK: the server may have begun a new session, without anything in it.
+    unsure: bool,
     restoring: Option<Progress>,
     events: VecDeque<RegistryEvent>,
 }
@@ -201,7 +205,7 @@ impl Registry {
     pub fn handle_event(&mut self, event: &Event<'_>) -> bool {
         match event {
             Event::Connected(connected) => self.handle_connected(connected.session_present),
-            Event::Closed(_) => self.handle_closed(),
+            Event::Closed(closed) => self.ended(closed.refused),
             Event::Aborted { token, .. } => return self.handle_aborted(*token),
             Event::Completed { token, outcome } => match outcome {
                 Outcome::Subscribed { codes, .. } | Outcome::Unsubscribed { codes, .. } => {
@@ -220,7 +224,7 @@ impl Registry {
     pub fn handle_owned_event(&mut self, event: &OwnedEvent) -> bool {
         match event {
             OwnedEvent::Connected(connected) => self.handle_connected(connected.session_present),
-            OwnedEvent::Closed(_) => self.handle_closed(),
+            OwnedEvent::Closed(closed) => self.ended(closed.refused),
             OwnedEvent::Aborted { token, .. } => return self.handle_aborted(*token),
             OwnedEvent::Completed { token, outcome } => match outcome {
                 OwnedOutcome::Subscribed { codes, .. } | OwnedOutcome::Unsubscribed { codes, .. } => {
@@ -242,14 +246,18 @@ impl Registry {
     }
 
     /// A connection has begun. Without a session the server has nothing of what is held; with one it may still lack
-    /// what an earlier connection was lost over. A CONNACK of 3.1 does not tell whether there is one: whoever would
+    /// what an earlier connection was lost over. If the last connection ended before its CONNACK, the session may be one
+    /// that the server began then, with nothing in it: all is asked for again, in 5.0 without the retained messages of
+    /// subscriptions that are there. A CONNACK of 3.1 does not tell whether there is one: whoever would
     /// rather ask for all again says false there.
     pub fn handle_connected(&mut self, session_present: bool) {
-        self.handle_closed();
+        self.end();
         self.connected = true;
+        let unsure = core::mem::take(&mut self.unsure);
+        self.offers_if_new = session_present;
         let mut missing: Vec<(Option<u32>, &String)> = Vec::new();
         for (filter, entry) in &mut self.entries {
-            if !session_present || entry.presence != Presence::Held {
+            if !session_present || unsure || entry.presence != Presence::Held {
                 entry.presence = Presence::Queued;
                 missing.push((entry.identifier, filter));
             }
@@ -266,8 +274,18 @@ impl Registry {
         });
     }
 
-    /// The connection has ended: what is missing waits for the next one. Requests end by themselves, each as aborted.
+    /// The connection has ended, or an attempt at one, after a transport was there: what is missing waits for the next one. Requests end by themselves, each as aborted.
     pub fn handle_closed(&mut self) {
+        self.ended(false);
+    }
+
+    fn ended(&mut self, refused: bool) {
+        // A server that refuses a connection does not touch the session.
+        self.unsure |= !self.connected && !refused;
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.connected = false;
         self.queue.clear();
         self.offered.clear();

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use mqtt_proto::{
     Packet, PacketId, Properties, Property, TopicFilter, Version,
-    packet::{Subscribe, Subscription, SubscriptionOptions, Subscriptions},
+    packet::{RetainHandling, Subscribe, Subscription, SubscriptionOptions, Subscriptions},
 };
 
 use super::{NotRestored, Presence, Registry, RegistryEvent};
@@ -126,7 +126,14 @@ impl Registry {
                 self.queue.push_front(filter);
                 break;
             }
-            let (identifier, one) = (entry.identifier, (filter, entry.options));
+            let mut options = entry.options;
+            if self.offers_if_new
+                && limits.version.has_properties()
+                && options.retain_handling == RetainHandling::Send
+            {
+                options.retain_handling = RetainHandling::SendIfNew;
+            }
+            let (identifier, one) = (entry.identifier, (filter, options));
             if let Err(why) = check(&batch(core::slice::from_ref(&one), identifier), limits) {
                 self.give_up(one.0, NotRestored::NotTaken(why));
                 continue;

@@ -2,7 +2,7 @@
 //! for everything. What the outbox drops has never left: nobody is told of it.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mqtt_proto::{
     Properties, Property, QoS, TopicFilter, TopicName, Version,
@@ -10,7 +10,8 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     Client, Config, Publish, Token,
-    client::{AbortReason, Ack, Acknowledge, OwnedEvent, OwnedOutcome, WhenFull},
+    client::{AbortReason, Ack, Acknowledge, ClosedBy, OwnedEvent, OwnedOutcome, WhenFull},
+    server::ServerConfig,
     storage::{Fixed, Heap, Storage},
     testing::{Net, Way},
 };
@@ -44,6 +45,10 @@ enum Step {
     Reconnect {
         who: usize,
     },
+    /// Connect with Clean Start: both ends forget the session, and what was in flight in it.
+    Forget {
+        who: usize,
+    },
     /// Bytes arrive in small pieces from now on.
     Narrow {
         who: usize,
@@ -75,6 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who.clone(), way.clone(), 0usize..120).prop_map(|(who, way, bytes)| Step::CutAfter { who, way, bytes }),
         1 => who.clone().prop_map(|who| Step::Cut { who }),
         3 => who.clone().prop_map(|who| Step::Reconnect { who }),
+        1 => proptest::option::weighted(0.5, who.clone())
+            .prop_map(|who| who.map_or(Step::Turn { times: 3 }, |who| Step::Forget { who })),
         1 => (who, way, 1usize..20, 40usize..200)
             .prop_map(|(who, way, piece, capacity)| Step::Narrow { who, way, piece, capacity }),
         5 => (1usize..6).prop_map(|times| Step::Turn { times }),
@@ -92,8 +99,19 @@ struct World<S: Storage> {
     /// The messages of each publisher and QoS that a client was told, in order.
     order: [Vec<(usize, QoS, u32)>; 2],
     acks: [Vec<mqtt_session::AckToken>; 2],
-    acknowledged: Vec<u32>,
     published: Vec<Published>,
+    /// Its session was forgotten at some time.
+    forgot: [bool; 2],
+    /// Told before its session was forgotten: if that CONNECT never arrived, the server sends them again, to a client that
+    /// knows nothing of them any more.
+    may_repeat: [BTreeSet<u32>; 2],
+    connected: [bool; 2],
+    /// Its last connection ended before CONNACK.
+    unsure: [bool; 2],
+    /// The subscription under way.
+    subscribing: [Option<Token>; 2],
+    /// The number of the first message that is published under the present subscription, if there is one.
+    subscribed_from: [Option<u32>; 2],
 }
 
 #[derive(Copy, Clone)]
@@ -104,13 +122,20 @@ struct Published {
     expires: bool,
     /// It ended without having been sent.
     dropped: bool,
+    /// It ended with its session: whether it arrived is not known.
+    lost: bool,
 }
 
 const TOPIC: &str = "g/t";
 
+/// What the server takes at one time in 5.0; it closes on more.
+const RECEIVE_MAXIMUM: u16 = 3;
+
 impl<S: Storage> World<S> {
     fn new(version: Version, policy: &Config, storage: impl Fn() -> S) -> Self {
-        let mut net = Net::new(Default::default());
+        let mut server = ServerConfig::default();
+        server.limits.receive_maximum = RECEIVE_MAXIMUM;
+        let mut net = Net::new(server);
         let mut config = *policy;
         config.acknowledge = Acknowledge::Manual;
         for _ in 0..2 {
@@ -123,30 +148,44 @@ impl<S: Storage> World<S> {
             told: Default::default(),
             order: Default::default(),
             acks: Default::default(),
-            acknowledged: Vec::new(),
             published: Vec::new(),
+            forgot: [false; 2],
+            may_repeat: Default::default(),
+            connected: [false; 2],
+            unsure: [false; 2],
+            subscribing: [None; 2],
+            subscribed_from: [None; 2],
         };
         for who in 0..2 {
             world.reconnect(who);
             world.net.settle();
-            let filter = TopicFilter::new(TOPIC).unwrap();
-            let subscription = Subscription {
-                filter,
-                options: SubscriptionOptions::new(QoS::ExactlyOnce),
-            };
-            let now = world.net.now();
-            world
-                .net
-                .client(who)
-                .subscribe(now, &[subscription], Properties::EMPTY)
-                .unwrap();
+            world.hear(who);
             world.net.settle();
             world.hear(who);
         }
         world
     }
 
+    /// Asks for messages; a subscription is part of the session, but SUBSCRIBE ends with its connection.
+    fn subscribe(&mut self, who: usize) {
+        let subscription = Subscription {
+            filter: TopicFilter::new(TOPIC).unwrap(),
+            options: SubscriptionOptions::new(QoS::ExactlyOnce),
+        };
+        let now = self.net.now();
+        let asked = self
+            .net
+            .client(who)
+            .subscribe(now, &[subscription], Properties::EMPTY);
+        // With an outbox that is full, at the next opportunity.
+        self.subscribing[who] = asked.ok();
+    }
+
     fn reconnect(&mut self, who: usize) {
+        self.connect(who, false);
+    }
+
+    fn connect(&mut self, who: usize, clean_start: bool) {
         const KEPT: &[Property<'_>] = &[Property::SessionExpiryInterval(u32::MAX)];
         let properties = if self.version == Version::V5 {
             Properties::new(KEPT)
@@ -154,7 +193,7 @@ impl<S: Storage> World<S> {
             Properties::EMPTY
         };
         let options = Connect {
-            clean_start: false,
+            clean_start,
             keep_alive: 20,
             properties,
             ..Connect::new(self.version, ["one", "two"][who])
@@ -190,6 +229,7 @@ impl<S: Storage> World<S> {
                         qos,
                         expires: !message.properties.is_empty(),
                         dropped: false,
+                        lost: false,
                     });
                     assert!(
                         self.open[by].insert(token.get(), (qos, number)).is_none(),
@@ -201,6 +241,12 @@ impl<S: Storage> World<S> {
             Step::CutAfter { who, way, bytes } => self.net.faults(who, way).cut_after = Some(bytes),
             Step::Cut { who } => self.net.cut(who),
             Step::Reconnect { who } => self.reconnect(who),
+            Step::Forget { who } => {
+                self.forgot[who] = true;
+                self.subscribed_from[who] = None;
+                self.may_repeat[who] = self.told[who].keys().copied().collect();
+                self.connect(who, true);
+            }
             Step::Narrow {
                 who,
                 way,
@@ -220,6 +266,15 @@ impl<S: Storage> World<S> {
         }
         for who in 0..2 {
             self.hear(who);
+            let client = self.net.client(who);
+            assert!(
+                self.version < Version::V5 || client.outbox().in_flight <= RECEIVE_MAXIMUM,
+                "more in flight than Receive Maximum"
+            );
+            if client.is_connected() && self.subscribed_from[who].is_none() && self.subscribing[who].is_none()
+            {
+                self.subscribe(who);
+            }
         }
     }
 
@@ -245,6 +300,7 @@ impl<S: Storage> World<S> {
                     let times = self.told[who].entry(number).or_default();
                     *times += 1;
                     match qos {
+                        QoS::ExactlyOnce if self.may_repeat[who].remove(&number) => {}
                         QoS::AtMostOnce | QoS::ExactlyOnce => {
                             assert_eq!(*times, 1, "message {number} of {qos:?} came again");
                         }
@@ -255,31 +311,60 @@ impl<S: Storage> World<S> {
                     }
                     self.acks[who].extend(message.ack);
                 }
+                OwnedEvent::Connected(connected) => {
+                    if !connected.session_present {
+                        // At the beginning, or because it was forgotten; in 3.x by the end of its link.
+                        assert!(self.forgot[who] || self.subscribed_from[who].is_none());
+                    }
+                    // A session that is there may have been begun by a CONNECT whose CONNACK was lost.
+                    if !connected.session_present || self.unsure[who] {
+                        self.subscribed_from[who] = None;
+                    }
+                    self.unsure[who] = false;
+                    self.connected[who] = true;
+                }
+                OwnedEvent::Closed(closed) => {
+                    self.unsure[who] |= !self.connected[who];
+                    self.connected[who] = false;
+                    assert!(
+                        closed.by != ClosedBy::Server && closed.statement.is_none(),
+                        "{closed:?}"
+                    );
+                }
+                OwnedEvent::Completed { token, .. } if Some(token) == self.subscribing[who] => {
+                    self.subscribing[who] = None;
+                    self.subscribed_from[who] = Some(self.published.len() as u32);
+                }
                 OwnedEvent::Completed { token, outcome } => {
                     if let Some((qos, number)) = self.open[who].remove(&token.get()) {
                         if let OwnedOutcome::Acknowledged { code, .. } = outcome {
                             assert!(!code.is_failure(), "{code} to {who}: {qos:?} {number}");
-                            self.acknowledged.push(number);
                         } else {
                             assert_eq!(qos, QoS::AtMostOnce);
                         }
                     }
                 }
                 OwnedEvent::Aborted { token, why } => {
-                    // The server keeps its sessions: only requests may end so, and what has not been sent.
+                    if Some(token) == self.subscribing[who] {
+                        self.subscribing[who] = None;
+                    }
+                    // Where sessions are kept, only requests may end so, and what has not been sent.
                     if let Some((_, number)) = self.open[who].remove(&token.get()) {
-                        assert!(
-                            matches!(
-                                why,
-                                AbortReason::Expired
-                                    | AbortReason::DroppedForAge
-                                    | AbortReason::DroppedForNewer
-                                    | AbortReason::DroppedWithLink
-                            ),
-                            "{token:?} aborted: {why:?}"
-                        );
-                        self.published[number as usize].dropped = true;
-                        assert!(self.told.iter().all(|told| !told.contains_key(&number)));
+                        let published = &mut self.published[number as usize];
+                        match why {
+                            AbortReason::SessionLost => {
+                                assert!(self.forgot[who], "{token:?} aborted: {why:?}");
+                                published.lost = true;
+                            }
+                            AbortReason::Expired
+                            | AbortReason::DroppedForAge
+                            | AbortReason::DroppedForNewer
+                            | AbortReason::DroppedWithLink => {
+                                published.dropped = true;
+                                assert!(self.told.iter().all(|told| !told.contains_key(&number)));
+                            }
+                            _ => panic!("{token:?} aborted: {why:?}"),
+                        }
                     }
                 }
                 _ => {}
@@ -317,19 +402,22 @@ impl<S: Storage> World<S> {
                 "something is stuck: {:?}",
                 self.net.client(who)
             );
-            // Both subscribed before anything was published, with sessions that are kept.
             for (number, published) in self.published.iter().enumerate() {
                 let times = self.told[who].get(&(number as u32)).copied().unwrap_or(0);
                 if published.dropped {
                     assert_eq!(times, 0, "message {number} was dropped");
                     continue;
                 }
-                if published.expires && times == 0 {
+                let subscribed = self.subscribed_from[who].is_some_and(|from| from <= number as u32);
+                if times == 0 && (published.expires || published.lost || !subscribed) {
                     continue;
                 }
                 match published.qos {
                     QoS::AtMostOnce => assert!(times <= 1),
                     QoS::AtLeastOnce => assert!(times >= 1, "message {number} was lost to {who}"),
+                    QoS::ExactlyOnce if self.forgot[who] => {
+                        assert!(times >= 1, "message {number} was lost to {who}")
+                    }
                     QoS::ExactlyOnce => assert_eq!(times, 1, "message {number} to {who}"),
                 }
             }
@@ -338,6 +426,8 @@ impl<S: Storage> World<S> {
                     let seen: Vec<u32> = self.order[who]
                         .iter()
                         .filter(|m| (m.0, m.1) == (by, qos))
+                        // Of a message that was published again, a subscriber that came in between misses the first copy.
+                        .filter(|m| self.subscribed_from[who].is_some_and(|from| from <= m.2))
                         .map(|m| m.2)
                         .collect();
                     assert!(seen.is_sorted(), "{by} to {who}, {qos:?}: {seen:?}");

@@ -8,6 +8,7 @@ use mqtt_session::{
     client::OwnedEvent,
     registry::{Limits, NotRestored, Registry, RegistryEvent},
     server::ServerConfig,
+    testing::Way,
 };
 
 use crate::world::{World, set, subscription};
@@ -80,6 +81,54 @@ fn nothing_is_asked_for_again_while_the_server_has_the_session() {
         assert_eq!((world.told.as_slice(), world.batches), (&[kept][..], 0));
         assert_eq!(world.arrived(["a", "b"]), set(&["a", "b"]), "{version}");
     }
+}
+
+/// The server says Session Present and means the session that it began when it answered a CONNECT whose CONNACK was lost.
+#[test]
+fn subscriptions_come_back_when_the_connack_that_told_of_the_loss_was_lost() {
+    for version in [Version::V311, Version::V5] {
+        let mut world = World::connected(version);
+        let held = [
+            subscription("a", QoS::AtLeastOnce),
+            subscription("b", QoS::AtLeastOnce),
+        ];
+        world.subscribe(&held, Properties::EMPTY);
+        world.settle();
+        world.lose_session();
+        world.begin();
+        world.net.faults(world.c, Way::Down).cut_after = Some(0);
+        world.settle();
+        assert!(!world.net.is_linked(world.c), "CONNACK is lost");
+        *world.net.faults(world.c, Way::Down) = Default::default();
+        world.connect();
+        let unsure = RegistryEvent::Connected {
+            session_present: true,
+            kept: 0,
+            to_restore: 2,
+        };
+        let restored = RegistryEvent::Restored {
+            restored: 2,
+            refused: 0,
+        };
+        assert_eq!(world.told, [unsure, restored], "{version}");
+        assert_eq!(world.arrived(["a", "b"]), set(&["a", "b"]), "{version}");
+    }
+}
+
+/// What may be there all the same is not told twice.
+#[test]
+fn retained_messages_of_a_subscription_that_was_there_do_not_come_again() {
+    let mut world = World::connected(Version::V5);
+    world.retain("a");
+    world.subscribe(&[subscription("a", QoS::AtLeastOnce)], Properties::EMPTY);
+    world.settle();
+    assert_eq!(world.came, ["a"]);
+    world.begin();
+    world.net.faults(world.c, Way::Down).cut_after = Some(0);
+    world.settle();
+    *world.net.faults(world.c, Way::Down) = Default::default();
+    world.connect();
+    assert_eq!((world.came.as_slice(), world.batches), (&["a".to_owned()][..], 1));
 }
 
 #[test]

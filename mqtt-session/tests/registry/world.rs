@@ -96,8 +96,14 @@ impl World {
         self.settle();
     }
 
-    /// Connects anew after the server has lost the session: it has expired, or was ended by another client with its id.
+    /// Connects anew after the server has lost the session.
     pub(crate) fn connect_without_session(&mut self) {
+        self.lose_session();
+        self.connect();
+    }
+
+    /// The session expires, or is ended by another client with its id; and the link is lost.
+    pub(crate) fn lose_session(&mut self) {
         match self.version {
             Version::V5 => {
                 self.net.cut(self.c);
@@ -110,7 +116,20 @@ impl World {
                 self.net.cut(thief);
             }
         }
-        self.connect();
+        self.settle();
+        self.told.clear();
+    }
+
+    /// Publishes a message that the server retains.
+    pub(crate) fn retain(&mut self, topic: &str) {
+        let now = self.net.now();
+        let mut message = Publish::new(TopicName::new(topic).unwrap(), QoS::AtMostOnce);
+        message.retain = true;
+        self.net
+            .client(self.publisher)
+            .publish(now, &message, "kept")
+            .unwrap();
+        self.net.settle();
     }
 
     pub(crate) fn subscribe(&mut self, filters: &[Subscription<'_>], properties: Properties<'_>) {
