@@ -15,6 +15,8 @@ pub enum Refused {
     AlreadyConnected,
     /// The connection is being shut down.
     ShuttingDown,
+    /// The server has not asked for this step of an authentication, or the last one is under way.
+    OutOfTurn,
     /// All slots for operations are in use.
     Slots,
     /// There is no room for so many bytes at present.
@@ -52,7 +54,7 @@ pub enum Unsupported {
     SharedSubscription,
     /// Topic aliases above the server's maximum (`5/MQTT-3.2.2-17`).
     TopicAlias,
-    /// Enhanced authentication (5.0, 4.12).
+    /// Enhanced authentication (5.0, 4.12): CONNECT named no method, or not this one.
     EnhancedAuthentication,
     /// A Session Expiry Interval in DISCONNECT after 0 in CONNECT (5.0, 3.14.2.2.2).
     SessionExpiry,
@@ -66,7 +68,7 @@ impl Refused {
     pub const fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::NotConnected | Self::ShuttingDown | Self::Slots | Self::Bytes
+            Self::NotConnected | Self::ShuttingDown | Self::OutOfTurn | Self::Slots | Self::Bytes
         )
     }
 }
@@ -77,6 +79,7 @@ impl fmt::Display for Refused {
             Self::NotConnected => f.write_str("not connected"),
             Self::AlreadyConnected => f.write_str("already connected"),
             Self::ShuttingDown => f.write_str("shutting down"),
+            Self::OutOfTurn => f.write_str("not the turn for this step of an authentication"),
             Self::Slots => f.write_str("all slots are in use"),
             Self::Bytes => f.write_str("no room for so many bytes at present"),
             Self::TooLarge => f.write_str("packet too large"),

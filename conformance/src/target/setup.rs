@@ -31,7 +31,7 @@ pub const FEATURES: &[&str] = &[
     "will-delay",
 ];
 
-/// What our own machines cannot do yet.
+/// What our own server cannot do yet; the client can do all of it.
 pub const OURS_LACKS: &[&str] = &["enhanced-authentication", "topic-alias-to-client"];
 
 /// Why this target cannot be asked: it lacks something that the trace requires.

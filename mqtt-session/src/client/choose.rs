@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     flow::{Answer, Incoming},
-    storage::{List, Mark, NONE, Storage, sealed::CONTROL},
+    storage::{List, Mark, NONE, Storage},
 };
 
 impl<S: Storage> Client<S> {
@@ -109,7 +109,7 @@ impl<S: Storage> Client<S> {
         let class = match job {
             // Before CONNACK and after `disconnect` nothing else may go.
             Job::Disconnect => return,
-            Job::Control | Job::Request(_) => Class::Control,
+            Job::Control | Job::Auth | Job::Request(_) => Class::Control,
             Job::Ping => Class::Ping,
             Job::Owed => Class::Owed,
             Job::PubAck(_) => Class::PubAck,
@@ -128,9 +128,9 @@ impl<S: Storage> Client<S> {
     }
 
     fn choose_control(&self) -> Option<Current> {
-        self.output
-            .control
-            .then(|| Current::new(Job::Control, 0..self.storage.bytes(CONTROL).len()))
+        let job = if self.has_auth() { Job::Auth } else { Job::Control };
+        let len = self.control_packet().len();
+        self.output.control.then(|| Current::new(job, 0..len))
     }
 
     fn choose_disconnect(&mut self, version: Version) -> Option<Current> {

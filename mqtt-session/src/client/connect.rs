@@ -9,6 +9,7 @@ use mqtt_proto::{
 use super::{
     AbortReason, Client, Closed, ClosedBy, ConnectOptions, Connected, Event, OnSessionLost, Session,
     UnknownSession,
+    authenticate::method_len,
     counters::more,
     input::Step,
     link::{Available, Connection, Fact, Facts, Feature, Link, Moment, ServerLimits},
@@ -27,8 +28,10 @@ impl<S: Storage> Client<S> {
     /// server has lost the session (`5/MQTT-3.1.3-2`). An Assigned Client Identifier is the same as one that was asked for.
     ///
     /// In 5.0 the machine adds Receive Maximum and Maximum Packet Size, which are what its memory allows; options that
-    /// have one of the two, or an Authentication Method, are refused. (Decoded options are taken if they have both and
-    /// promise no more than there is.)
+    /// have one of the two are refused. (Decoded options are taken if they have both and promise no more than there is.)
+    ///
+    /// With an Authentication Method, [`Event::Authenticate`] may follow before [`Event::Connected`]: see
+    /// [`authenticate`](super::authenticate). What the exchange takes counts as waiting for CONNACK.
     ///
     /// A Topic Alias Maximum above 0 is taken on `Heap`: as many topics are kept for the connection then, each as long as
     /// the receive buffer lets it be.
@@ -49,9 +52,6 @@ impl<S: Storage> Client<S> {
         if self.storage.arrival_limit() == 0 {
             return Err(Refused::Slots);
         }
-        if options.properties.authentication_method().is_some() {
-            return Err(Refused::Unsupported(Unsupported::EnhancedAuthentication));
-        }
         let alias_maximum = options.properties.topic_alias_maximum().unwrap_or(0);
         if alias_maximum > 0 && !S::KEEPS_ALIASES {
             return Err(Refused::Unsupported(Unsupported::TopicAlias));
@@ -65,9 +65,14 @@ impl<S: Storage> Client<S> {
         }
         let packet = Packet::Connect(connect);
         let len = packet.encoded_len_from(connect.version, Sender::Client)?;
-        self.make_room(len, false)?;
-        self.allocate(CONTROL, len, 0)?;
-        if let Err(error) = packet.encode(connect.version, self.storage.bytes_mut(CONTROL)) {
+        let method = connect.properties.authentication_method();
+        let kept = method_len(method);
+        self.make_room(kept + len, false)?;
+        self.allocate(CONTROL, kept + len, 0)?;
+        self.keep_method(method);
+        let block = self.storage.bytes_mut(CONTROL);
+        let room = block.get_mut(kept..).unwrap_or_default();
+        if let Err(error) = packet.encode(connect.version, room) {
             self.storage.release(CONTROL);
             return Err(error.into());
         }
@@ -88,7 +93,9 @@ impl<S: Storage> Client<S> {
             .with(Fact::Kept, kept)
             .with(Fact::ExpiryAsked, expiry > 0)
             .with(Fact::ProblemInformation, problem_information)
-            .with(Fact::ResponseInformation, response_information);
+            .with(Fact::ResponseInformation, response_information)
+            .with(Fact::Method, method.is_some())
+            .with(Fact::Authenticating, method.is_some());
         self.connection = Some(Connection {
             state: Link::Connecting,
             version: connect.version,
@@ -113,13 +120,19 @@ impl<S: Storage> Client<S> {
     /// did not take it within [`close_timeout`](super::Config::close_timeout).
     ///
     /// # Errors
-    /// [`Refused::NotConnected`] before CONNACK; [`Refused::Unsupported`] for a code or properties in 3.x, or a Session
+    /// [`Refused::NotConnected`] before CONNACK, unless CONNECT named an Authentication Method and is written;
+    /// [`Refused::Unsupported`] for a code or properties in 3.x, or a Session
     /// Expiry Interval after 0 in CONNECT; [`Refused::TooLarge`] if the server takes no packet of this size;
     /// [`Refused::Bytes`] if there is no room for the properties now; [`Refused::Invalid`] if no DISCONNECT of a client
     /// may look like this.
     pub fn disconnect(&mut self, now: Instant, last: &Disconnect<'_>) -> Result<(), Refused> {
         self.advance(now);
-        let Some(connection) = self.connected() else {
+        let connecting = self.is_authenticating();
+        let connection = self
+            .connection
+            .as_ref()
+            .filter(|c| connecting || c.state == Link::Connected);
+        let Some(connection) = connection else {
             return Err(Refused::NotConnected);
         };
         let version = connection.version;
@@ -137,18 +150,36 @@ impl<S: Storage> Client<S> {
         if len as u64 > u64::from(connection.server.packet_size) {
             return Err(Refused::TooLarge); // 5/MQTT-3.2.2-15
         }
-        if !last.properties.is_empty() {
-            self.allocate(CONTROL, len, 0)?;
-            if let Err(error) = packet.encode(version, self.storage.bytes_mut(CONTROL)) {
-                self.storage.release(CONTROL);
+        // AUTH that has not begun to leave has no purpose any more.
+        self.unchoose();
+        let writes_auth = self.output.is_writing_auth();
+        if last.properties.is_empty() {
+            if !writes_auth {
+                self.release_control();
+            }
+        } else if writes_auth {
+            return Err(Refused::Bytes);
+        } else {
+            // Behind it, so that nothing has changed if there is no room.
+            let kept = self.kept_control();
+            let at = kept + self.control_packet().len();
+            self.reserve_control(len)?;
+            let block = self.storage.bytes_mut(CONTROL);
+            if let Err(error) = packet.encode(version, block.get_mut(at..).unwrap_or_default()) {
+                self.storage.truncate_control(at);
                 return Err(error.into());
             }
+            block.copy_within(at.., kept);
+            self.storage.truncate_control(kept + len);
             self.output.control = true;
         }
         self.output.disconnect = Some(last.code);
-        self.unchoose();
         if let Some(connection) = &mut self.connection {
-            if let Some(expiry) = expiry {
+            if connecting {
+                // There is no session of this connection yet; one of before is as it was.
+                connection.facts.set(Fact::Kept, self.session.exists);
+                connection.facts.set(Fact::Authenticating, false);
+            } else if let Some(expiry) = expiry {
                 connection.facts.set(Fact::Kept, expiry > 0);
             }
             connection.deadline = self.now + self.config.close_timeout;
@@ -223,9 +254,10 @@ impl<S: Storage> Client<S> {
             return Err(rules::SESSION_PRESENT_UNEXPECTED.broken(version));
         }
         let properties = connack.properties;
-        if properties.authentication_method().is_some() {
-            return Err(rules::UNEXPECTED_AUTH.broken(version));
-        }
+        self.check_method_of_connack(version, properties)?;
+        let Some(connection) = &mut self.connection else {
+            return Ok(Step::Nothing);
+        };
         if properties.response_information().is_some() && !connection.facts.has(Fact::ResponseInformation) {
             return Err(rules::RESPONSE_INFORMATION_UNASKED.broken(version));
         }
@@ -254,6 +286,8 @@ impl<S: Storage> Client<S> {
         self.session.exists = connection.facts.has(Fact::Kept);
         self.session.outdated = false;
         connection.state = Link::Connected;
+        connection.facts.set(Fact::Authenticating, false);
+        connection.facts.set(Fact::OurTurn, false);
         if let Some(assigned) = properties.assigned_client_identifier() {
             self.session.client = fingerprint(assigned);
             self.note_session();

@@ -7,6 +7,7 @@ use mqtt_proto::{
     property::PropertyPlace,
 };
 
+use super::Authenticate;
 use crate::{AckToken, Token, flow::Cause};
 
 /// Something that happened. Borrows from the bytes that were given to
@@ -16,6 +17,8 @@ use crate::{AckToken, Token, flow::Cause};
 pub enum Event<'b> {
     /// The server has accepted the connection (3.2).
     Connected(Connected<'b>),
+    /// The server asks for the next step of an authentication (4.12): [`authenticate`](crate::Client::authenticate) answers.
+    Authenticate(Authenticate<'b>),
     /// A message has arrived (3.3).
     Message(Message<'b>),
     /// A message that is larger than the receive buffer has begun to arrive ([`Oversize::Stream`](super::Oversize)). Its
@@ -146,6 +149,11 @@ pub enum Outcome<'b> {
         /// Its properties.
         properties: Properties<'b>,
     },
+    /// AUTH with 0x00: a re-authentication was accepted.
+    Authenticated {
+        /// Its properties, Authentication Data among them.
+        properties: Properties<'b>,
+    },
     /// PINGRESP.
     Ponged {
         /// From PINGREQ written to PINGRESP read.
@@ -263,6 +271,9 @@ impl<'b> Event<'b> {
             Self::Connected(connected) => {
                 Parts([connected.properties.as_wire(), NO, NO], PacketType::ConnAck)
             }
+            Self::Authenticate(authenticate) => {
+                Parts([authenticate.properties.as_wire(), NO, NO], PacketType::Auth)
+            }
             Self::Message(m) => Parts(
                 [m.properties.as_wire(), m.topic.as_str().as_bytes(), m.payload],
                 PacketType::Publish,
@@ -282,6 +293,9 @@ impl<'b> Event<'b> {
                 }
                 Outcome::Unsubscribed { codes, properties } => {
                     Parts([properties.as_wire(), codes.as_wire(), NO], PacketType::UnsubAck)
+                }
+                Outcome::Authenticated { properties } => {
+                    Parts([properties.as_wire(), NO, NO], PacketType::Auth)
                 }
                 Outcome::Written | Outcome::Ponged { .. } => Parts([NO; 3], PacketType::PubAck),
             },
@@ -306,6 +320,7 @@ impl<'b> Event<'b> {
                 session_present,
                 properties,
             }),
+            Self::Authenticate(_) => Event::Authenticate(Authenticate { properties }),
             Self::Message(Message {
                 qos,
                 retain,
@@ -351,6 +366,7 @@ impl<'b> Event<'b> {
                         properties,
                     },
                     Outcome::Ponged { round_trip } => Outcome::Ponged { round_trip },
+                    Outcome::Authenticated { .. } => Outcome::Authenticated { properties },
                 },
             },
             Self::Aborted { token, why } => Event::Aborted { token, why },

@@ -180,14 +180,9 @@ impl<S: Storage> Client<S> {
     }
 
     fn handle_packet<'b>(&mut self, version: Version, packet: Packet<'b>) -> Result<Step<'b>, Violation> {
-        if self.link() == Link::Connecting && packet.packet_type() != PacketType::ConnAck {
-            let auth = packet.packet_type() == PacketType::Auth;
-            let rule = if auth {
-                rules::UNEXPECTED_AUTH
-            } else {
-                rules::BEFORE_CONNACK
-            };
-            return Err(rule.broken(version));
+        let first = matches!(packet.packet_type(), PacketType::ConnAck | PacketType::Auth);
+        if self.link() == Link::Connecting && !first {
+            return Err(rules::BEFORE_CONNACK.broken(version));
         }
         match packet {
             Packet::ConnAck(connack) => self.on_connack(connack),
@@ -210,7 +205,7 @@ impl<S: Storage> Client<S> {
                 }
                 Ok(Step::Event(self.on_disconnect(disconnect)))
             }
-            Packet::Auth(_) => Err(rules::UNEXPECTED_AUTH.broken(version)),
+            Packet::Auth(auth) => self.on_auth(version, auth),
             // The decoder knows that a server sends none of these.
             Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::PingReq => {
                 Ok(Step::Nothing)

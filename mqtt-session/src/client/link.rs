@@ -75,6 +75,12 @@ flags! {
         PingOwed,
         /// A PINGREQ was written and has no answer yet.
         PingUnanswered,
+        /// CONNECT named an Authentication Method, which is kept.
+        Method,
+        /// An exchange of AUTH is under way.
+        Authenticating,
+        /// And it is this client's turn.
+        OurTurn,
     }
 }
 
@@ -218,7 +224,7 @@ impl<S: Storage> Client<S> {
         self.connection = None;
     }
 
-    /// SUBSCRIBE, UNSUBSCRIBE and PINGREQ end with their connection, and what was not sent, if that is not to be kept.
+    /// SUBSCRIBE, UNSUBSCRIBE, PINGREQ and AUTH end with their connection, and what was not sent, if that is not to be kept.
     pub(super) fn end_requests(&mut self) {
         while !self.outbox.requests.is_empty() {
             let index = self.outbox.requests.first();
@@ -228,6 +234,7 @@ impl<S: Storage> Client<S> {
             self.end(index, End::Aborted(AbortReason::ConnectionLost));
         }
         self.outbox.next_request = NONE;
+        self.end_authentication();
         if let Some(connection) = &mut self.connection {
             connection.facts.set(Fact::PingOwed, false);
             connection.facts.set(Fact::PingUnanswered, false);
@@ -243,7 +250,7 @@ impl<S: Storage> Client<S> {
         // Its CONNECT was recorded, and may not have begun to leave.
         self.note_session_of_link();
         self.count(super::Counters::forget_link);
-        self.storage.release(crate::storage::sealed::CONTROL);
+        self.forget_control();
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| slot.marks.set(Mark::Charged, false));
         }

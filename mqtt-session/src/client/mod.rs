@@ -26,6 +26,7 @@
 //! | `resend` | sending again on the same connection (3.x) |
 //! | `inspect` | what is in the outbox, and taking it back |
 //! | `alias` | topic aliases, in and out |
+//! | [`authenticate`] | enhanced authentication, with an example |
 //! | `owed` | answers to packets that have no message here |
 //! | `counters` | what has been done, in numbers |
 //! | `choose`, `turns` | which packet comes next |
@@ -40,6 +41,7 @@
 mod alias;
 mod answers;
 mod arrivals;
+pub mod authenticate;
 mod block;
 mod choose;
 #[cfg(test)]
@@ -69,6 +71,7 @@ mod timing;
 mod turns;
 
 pub use arrivals::Ack;
+pub use authenticate::Authenticate;
 pub use config::{Acknowledge, Config, Offline, OnSessionLost, Oversize, UnknownSession, WhenFull};
 pub use counters::{Counters, RoundTrips};
 pub use event::{
@@ -78,8 +81,8 @@ pub use input::Handled;
 pub use inspect::{OutboxMessage, OutboxMessages, OutboxStage, OutboxState};
 #[cfg(feature = "bytes")]
 pub use owned::{
-    OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedMessageStart, OwnedOutcome, OwnedProperties,
-    Unresolved,
+    OwnedAuthenticate, OwnedClosed, OwnedConnected, OwnedEvent, OwnedMessage, OwnedMessageStart,
+    OwnedOutcome, OwnedProperties, Unresolved,
 };
 pub use publish::Publish;
 pub use restore::{RestoreError, Restoring};
@@ -259,6 +262,7 @@ impl<S: Storage> Client<S> {
         ]
         .iter()
         .all(|l| l.is_empty())
+            && !self.reauthenticates()
             && !self.has_event()
             && self.is_journal_settled()
             && !self.has_output()
@@ -367,6 +371,9 @@ impl<S: Storage> Client<S> {
                 return Some(self.aborted(token, AbortReason::ConnectionLost));
             }
         }
+        if let Some(token) = self.take_aborted_auth() {
+            return Some(self.aborted(token, AbortReason::ConnectionLost));
+        }
         let ending = self.output.closed.take()?;
         Some(Event::Closed(ending.closed()))
     }
@@ -404,6 +411,7 @@ impl<S: Storage> Client<S> {
             || !self.outbox.ends.is_empty()
             || !self.outbox.ended.is_empty()
             || self.output.ping_aborted
+            || self.output.auth_aborted
             || self.output.closed.is_some()
     }
 }

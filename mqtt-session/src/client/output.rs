@@ -6,7 +6,7 @@ use super::{Client, Closed, ClosedBy, alias::Form, counters::more, link::Link, t
 use crate::{
     Body, Instant, Token, Transmit,
     flow::{Cause, Outgoing, Violation},
-    storage::{End, Mark, Stage, Storage, sealed::CONTROL},
+    storage::{End, Mark, Stage, Storage},
 };
 
 /// The longest packet that is made when it is sent: PUBACK and its like with a code, without properties.
@@ -18,7 +18,7 @@ pub(super) struct Output {
     current: Option<Current>,
     /// A packet that is small enough to be made when it is sent.
     pub(super) scratch: [u8; SCRATCH],
-    /// CONNECT, or a DISCONNECT with properties, waits in the control slot.
+    /// CONNECT, AUTH, or a DISCONNECT with properties, waits in the block for control.
     pub(super) control: bool,
     /// A DISCONNECT with this code is owed; with its bytes, if `control` is set too.
     pub(super) disconnect: Option<ReasonCode>,
@@ -31,6 +31,8 @@ pub(super) struct Output {
     pub(super) ping: Option<Token>,
     /// It has ended with its connection.
     pub(super) ping_aborted: bool,
+    /// A re-authentication has ended with its connection, and that is to be told.
+    pub(super) auth_aborted: bool,
     /// A message that had begun to be told will not come to its end.
     pub(super) broken: bool,
     /// Who has waited how long.
@@ -84,7 +86,9 @@ pub(super) struct Current {
 /// What a packet that is written does.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Job {
+    /// CONNECT, or a DISCONNECT with properties.
     Control,
+    Auth,
     Disconnect,
     Ping,
     Owed,
@@ -109,6 +113,7 @@ impl Output {
         closed: None,
         ping: None,
         ping_aborted: false,
+        auth_aborted: false,
         broken: false,
         turns: Turns::EMPTY,
     };
@@ -127,6 +132,11 @@ impl Output {
     /// Some packet is chosen and not written to its end.
     pub(super) const fn is_busy(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// AUTH is chosen and not written to its end.
+    pub(super) fn is_writing_auth(&self) -> bool {
+        self.current.is_some_and(|current| current.job == Job::Auth)
     }
 
     /// Gives the packet of this operation up, because the connection ends and the operation with it.
@@ -319,7 +329,7 @@ impl<S: Storage> Client<S> {
             | Job::PubRec(_)
             | Job::PubComp(_)
             | Job::PubRel(_) => &self.output.scratch,
-            Job::Control => self.storage.bytes(CONTROL),
+            Job::Control | Job::Auth => self.control_packet(),
             Job::Request(index) => self.storage.bytes(index),
             Job::Publish(index) => {
                 let base = self.head_base(index, current.form);
@@ -349,7 +359,8 @@ impl<S: Storage> Client<S> {
                     self.count(|counters| more(&mut counters.retransmissions));
                 }
             }
-            Job::Disconnect
+            Job::Auth
+            | Job::Disconnect
             | Job::Ping
             | Job::Owed
             | Job::PubAck(_)
@@ -409,9 +420,11 @@ impl<S: Storage> Client<S> {
     fn written(&mut self, job: Job) {
         match job {
             Job::Control => {
-                self.output.control = false;
-                self.storage.release(CONTROL);
+                self.release_control();
                 self.disconnect_written();
+            }
+            Job::Auth => {
+                self.release_control();
             }
             Job::Disconnect => {
                 self.disconnect_written();

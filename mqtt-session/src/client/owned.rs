@@ -7,7 +7,8 @@ use bytes::Bytes;
 use mqtt_proto::{PacketId, PacketType, Properties, QoS, ReasonCode, Statement, property::PropertyPlace};
 
 use super::{
-    AbortReason, Broken, Client, Closed, ClosedBy, Connected, Event, Message, MessageStart, Outcome,
+    AbortReason, Authenticate, Broken, Client, Closed, ClosedBy, Connected, Event, Message, MessageStart,
+    Outcome,
 };
 use crate::{AckToken, Token, flow::Cause, storage::Storage};
 
@@ -17,6 +18,8 @@ use crate::{AckToken, Token, flow::Cause, storage::Storage};
 pub enum OwnedEvent {
     /// See [`Event::Connected`].
     Connected(OwnedConnected),
+    /// See [`Event::Authenticate`].
+    Authenticate(OwnedAuthenticate),
     /// See [`Event::Message`].
     Message(OwnedMessage),
     /// See [`Event::MessageStart`].
@@ -53,6 +56,14 @@ pub enum OwnedEvent {
 pub struct OwnedProperties {
     packet: PacketType,
     wire: Bytes,
+}
+
+/// See [`Authenticate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OwnedAuthenticate {
+    /// Its properties.
+    pub properties: OwnedProperties,
 }
 
 /// See [`Connected`].
@@ -134,6 +145,11 @@ pub enum OwnedOutcome {
         /// Its properties.
         properties: OwnedProperties,
     },
+    /// AUTH with 0x00.
+    Authenticated {
+        /// Its properties.
+        properties: OwnedProperties,
+    },
     /// PINGRESP.
     Ponged {
         /// From PINGREQ written to PINGRESP read.
@@ -204,6 +220,7 @@ impl TryFrom<Event<'_>> for OwnedEvent {
             Event::Message(message) => message.topic.is_empty(),
             Event::MessageStart(start) => start.topic.is_empty(),
             Event::Connected(_)
+            | Event::Authenticate(_)
             | Event::MessageData { .. }
             | Event::MessageEnd(_)
             | Event::Completed { .. }
@@ -226,6 +243,9 @@ impl OwnedEvent {
             }) => Self::Connected(OwnedConnected {
                 session_present,
                 properties: OwnedProperties::new(PacketType::ConnAck, properties),
+            }),
+            Event::Authenticate(Authenticate { properties }) => Self::Authenticate(OwnedAuthenticate {
+                properties: OwnedProperties::new(PacketType::Auth, properties),
             }),
             Event::Message(Message {
                 topic,
@@ -315,6 +335,9 @@ impl From<Outcome<'_>> for OwnedOutcome {
             Outcome::Unsubscribed { codes, properties } => Self::Unsubscribed {
                 codes: codes.iter().collect(),
                 properties: OwnedProperties::new(PacketType::UnsubAck, properties),
+            },
+            Outcome::Authenticated { properties } => Self::Authenticated {
+                properties: OwnedProperties::new(PacketType::Auth, properties),
             },
             Outcome::Ponged { round_trip } => Self::Ponged { round_trip },
         }

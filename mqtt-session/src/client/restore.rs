@@ -252,6 +252,7 @@ impl<S: Storage> Restoring<S> {
                         Refused::NotConnected
                         | Refused::AlreadyConnected
                         | Refused::ShuttingDown
+                        | Refused::OutOfTurn
                         | Refused::Unsupported(_)
                         | Refused::Transmitted
                         | Refused::NoSuchMessage

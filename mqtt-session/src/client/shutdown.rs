@@ -60,6 +60,7 @@ impl<S: Storage> Client<S> {
         if self.check_not_draining().is_err()
             && self.is_connected()
             && lists.iter().all(|list| list.is_empty())
+            && !self.reauthenticates()
             // An answer may wait for its record.
             && self.is_journal_settled()
         {

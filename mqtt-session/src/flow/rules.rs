@@ -233,6 +233,12 @@ rules! {
     /// AUTH or CONNACK with another method than CONNECT.
     WRONG_AUTH_METHOD = PROTOCOL_ERROR, "Authentication Method differs from CONNECT",
         [None, None, s!("5/MQTT-4.12.0-5")];
+    /// AUTH while nothing is being authenticated, or before its last AUTH was answered.
+    AUTH_OUT_OF_TURN = PROTOCOL_ERROR, "AUTH out of turn",
+        [None, None, s!("5/4.12")];
+    /// AUTH with 0x00 before CONNACK, which is what accepts a client.
+    AUTH_INSTEAD_OF_CONNACK = PROTOCOL_ERROR, "AUTH ends the authentication before CONNACK",
+        [None, None, s!("5/MQTT-4.12.0-2")];
     /// Response Information though it was not asked for.
     RESPONSE_INFORMATION_UNASKED = PROTOCOL_ERROR, "Response Information was not asked for",
         [None, None, s!("5/MQTT-3.1.2-28")];

@@ -211,10 +211,16 @@ impl Registry {
                 Outcome::Subscribed { codes, .. } | Outcome::Unsubscribed { codes, .. } => {
                     return self.handle_codes(*token, codes.iter());
                 }
-                Outcome::Written | Outcome::Acknowledged { .. } | Outcome::Ponged { .. } => {}
+                Outcome::Written
+                | Outcome::Acknowledged { .. }
+                | Outcome::Authenticated { .. }
+                | Outcome::Ponged { .. } => {}
             },
-            Event::Message(_) | Event::MessageStart(_) | Event::MessageData { .. } | Event::MessageEnd(_) => {
-            }
+            Event::Authenticate(_)
+            | Event::Message(_)
+            | Event::MessageStart(_)
+            | Event::MessageData { .. }
+            | Event::MessageEnd(_) => {}
         }
         false
     }
@@ -230,9 +236,13 @@ impl Registry {
                 OwnedOutcome::Subscribed { codes, .. } | OwnedOutcome::Unsubscribed { codes, .. } => {
                     return self.handle_codes(*token, codes.iter().copied());
                 }
-                OwnedOutcome::Written | OwnedOutcome::Acknowledged { .. } | OwnedOutcome::Ponged { .. } => {}
+                OwnedOutcome::Written
+                | OwnedOutcome::Acknowledged { .. }
+                | OwnedOutcome::Authenticated { .. }
+                | OwnedOutcome::Ponged { .. } => {}
             },
-            OwnedEvent::Message(_)
+            OwnedEvent::Authenticate(_)
+            | OwnedEvent::Message(_)
             | OwnedEvent::MessageStart(_)
             | OwnedEvent::MessageData { .. }
             | OwnedEvent::MessageEnd(_) => {}

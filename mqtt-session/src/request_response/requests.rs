@@ -236,7 +236,10 @@ impl<T> Requests<T> {
             match outcome {
                 Outcome::Acknowledged { code, .. } => self.handle_acknowledged(*token, *code),
                 Outcome::Written => self.handle_acknowledged(*token, ReasonCode::SUCCESS),
-                Outcome::Subscribed { .. } | Outcome::Unsubscribed { .. } | Outcome::Ponged { .. } => {}
+                Outcome::Subscribed { .. }
+                | Outcome::Unsubscribed { .. }
+                | Outcome::Authenticated { .. }
+                | Outcome::Ponged { .. } => {}
             }
         } else if let Event::Aborted { token, why } = event {
             self.handle_aborted(*token, *why);
@@ -254,6 +257,7 @@ impl<T> Requests<T> {
                 OwnedOutcome::Written => self.handle_acknowledged(*token, ReasonCode::SUCCESS),
                 OwnedOutcome::Subscribed { .. }
                 | OwnedOutcome::Unsubscribed { .. }
+                | OwnedOutcome::Authenticated { .. }
                 | OwnedOutcome::Ponged { .. } => {}
             }
         } else if let OwnedEvent::Aborted { token, why } = event {

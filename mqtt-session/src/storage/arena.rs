@@ -166,6 +166,55 @@ where
         Ok(())
     }
 
+    fn extend_control(&mut self, by: usize) -> Result<(), Refused> {
+        let size = self.bytes.as_ref().len();
+        let old = self.control;
+        if old.len as usize + by > size {
+            return Err(Refused::TooLarge);
+        }
+        if self.used as usize + by > size {
+            return Err(Refused::Bytes);
+        }
+        if old.len == 0 {
+            return self.allocate(CONTROL, by);
+        }
+        if old.end() != self.end || self.end as usize + by > size {
+            self.compact();
+            self.move_control_behind_the_others();
+        }
+        self.control.len += by as u32;
+        self.used += by as u32;
+        self.end += by as u32;
+        Ok(())
+    }
+
+    /// Blocks have no gaps between them, and none that is not empty changes but for its place.
+    fn move_control_behind_the_others(&mut self) {
+        let Span { offset, len } = self.control;
+        let moved = self.block(CONTROL).start..self.end as usize;
+        self.bytes.as_mut()[moved].rotate_left(len as usize);
+        for index in 1..=self.count() {
+            let span = self.span_mut(index);
+            if span.len > 0 && span.offset > offset {
+                span.offset -= len;
+            }
+        }
+        self.control.offset = self.end - len;
+    }
+
+    fn truncate_control(&mut self, len: usize) {
+        let Span { offset, len: old } = self.control;
+        let len = old.min(len as u32);
+        if len == 0 {
+            return self.release(CONTROL);
+        }
+        if offset + old == self.end {
+            self.end = offset + len;
+        }
+        self.used -= old - len;
+        self.control.len = len;
+    }
+
     fn release(&mut self, index: u16) {
         let span = core::mem::replace(self.span_mut(index), Span::EMPTY);
         self.used -= span.len;
@@ -288,6 +337,12 @@ macro_rules! store {
             fn allocate(&mut self, index: u16, len: usize, _: usize) -> Result<(), Refused> {
                 self.0.allocate(index, len)
             }
+            fn extend_control(&mut self, by: usize) -> Result<(), Refused> {
+                self.0.extend_control(by)
+            }
+            fn truncate_control(&mut self, len: usize) {
+                self.0.truncate_control(len);
+            }
             fn release(&mut self, index: u16) {
                 self.0.release(index);
             }
@@ -329,3 +384,57 @@ macro_rules! store {
 
 store! { [const SLOTS: usize, const BYTES: usize, C: Count] Fixed<SLOTS, BYTES, C> }
 store! { [C: Count] Borrowed<'_, C> }
+
+#[cfg(test)]
+mod tests {
+    use std::{vec, vec::Vec};
+
+    use super::*;
+    use crate::storage::{Kind, sealed::Store};
+
+    /// Blocks keep what is in them whatever happens to the others, and there is room as long as the sum says so.
+    #[test]
+    fn blocks_come_go_and_move_and_that_for_control_grows_and_shrinks() {
+        let mut memory = Fixed::<3, 64>::new();
+        for index in 1..=3 {
+            memory.slot_mut(index).kind = Kind::Subscribe;
+        }
+        let mut model: [Vec<u8>; 4] = Default::default();
+        let mut state = 1_u32;
+        let mut refused = 0;
+        for step in 0..20_000_u32 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let (index, len) = ((state >> 30) as usize, (state >> 16) as usize % 24 + 1);
+            let used: usize = model.iter().map(Vec::len).sum();
+            let block = &mut model[index];
+            let before = block.len();
+            let at = index as u16;
+            let grown = if index == usize::from(CONTROL) && state >> 29 & 1 == 0 {
+                block.truncate(len);
+                memory.truncate_control(len);
+                continue;
+            } else if index == usize::from(CONTROL) {
+                memory.extend_control(len)
+            } else if before > 0 {
+                block.clear();
+                memory.release(at);
+                continue;
+            } else {
+                memory.allocate(at, len, 0)
+            };
+            assert_eq!(grown.is_ok(), used + len <= 64, "step {step}");
+            if grown.is_err() {
+                refused += 1;
+                continue;
+            }
+            let new = vec![step as u8; len];
+            memory.bytes_mut(at)[before..].copy_from_slice(&new);
+            block.extend(new);
+            for (at, block) in model.iter().enumerate() {
+                assert_eq!(memory.bytes(at as u16), block, "step {step}");
+            }
+            assert_eq!(memory.bytes_used(), used + len);
+        }
+        assert!(refused > 100);
+    }
+}

@@ -156,11 +156,15 @@ pub(crate) mod sealed {
         fn block_len(&self, index: u16) -> usize;
         /// Gives the slot, which has none, a block of `len` bytes, zeroed or not; `shared` more will be shared.
         fn allocate(&mut self, index: u16, len: usize, shared: usize) -> Result<(), Refused>;
+        /// Makes the block for control longer, or makes it; what is in it stays in front.
+        fn extend_control(&mut self, by: usize) -> Result<(), Refused>;
+        /// Keeps so many bytes of the block for control, which has them.
+        fn truncate_control(&mut self, len: usize);
         /// Takes the slot's block back, if it has one.
         fn release(&mut self, index: u16);
         fn bytes(&self, index: u16) -> &[u8];
         fn bytes_mut(&mut self, index: u16) -> &mut [u8];
-        /// The blocks of two slots, one to read and another one to write.
+        /// The blocks of two slots, neither that for control: one to read and another one to write.
         fn pair(&mut self, read: u16, write: u16) -> (&[u8], &mut [u8]);
         /// Makes the slot share a payload that was counted when its block was allocated.
         #[cfg(feature = "bytes")]

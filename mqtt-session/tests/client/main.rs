@@ -9,6 +9,7 @@
 mod alias;
 mod answers;
 mod api;
+mod authenticate;
 mod beginning;
 mod counters;
 mod ending;

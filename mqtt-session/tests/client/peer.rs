@@ -251,6 +251,7 @@ fn name(packet: &Packet<'_>) -> String {
 pub(crate) fn short(event: &Event<'_>) -> String {
     match event {
         Event::Connected(c) => format!("connected {}", c.session_present),
+        Event::Authenticate(a) => format!("asked {}", String::from_utf8_lossy(a.data().unwrap_or_default())),
         Event::Message(m) => format!("message {}", String::from_utf8_lossy(m.payload)),
         Event::MessageStart(start) => format!("start {}", start.payload_len),
         Event::MessageData { offset, .. } => format!("data {offset}"),

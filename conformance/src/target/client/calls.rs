@@ -8,7 +8,7 @@
 use core::num::NonZeroU16;
 
 use mqtt_proto::packet::{Packet, Subscription};
-use mqtt_proto::{PacketType, Properties, PropertyId, TopicFilter, Version};
+use mqtt_proto::{PacketType, Properties, PropertyId, ReasonCode, TopicFilter, Version};
 use mqtt_session::client::Ack;
 use mqtt_session::storage::Heap;
 use mqtt_session::{AckToken, Client, Instant, Publish, Refused, Token};
@@ -105,9 +105,13 @@ pub(super) fn call(client: &mut Client<Heap>, now: Instant, version: Version, ca
                 }
             })
         }
-        Command::Authenticate => Err(Refusal::NotApplicable(
-            "the client has no enhanced authentication yet".to_owned(),
-        )),
+        Command::Authenticate => with(PacketType::Auth, version, &call.fields, |packet| match packet {
+            Packet::Auth(auth) if auth.code == ReasonCode::RE_AUTHENTICATE => {
+                token(client.reauthenticate(now, auth.properties))
+            }
+            Packet::Auth(auth) => nothing(client.authenticate(now, auth.properties)),
+            _ => unreached(),
+        }),
         Command::Ping => token(client.ping(now)),
         Command::Disconnect => with(
             PacketType::Disconnect,

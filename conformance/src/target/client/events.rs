@@ -18,6 +18,10 @@ pub(super) fn happened(event: Event<'_>) -> Happened {
             properties(&mut list, &connected.properties);
             "Connected"
         }
+        Event::Authenticate(authenticate) => {
+            properties(&mut list, &authenticate.properties);
+            "Authenticate"
+        }
         Event::Message(message) => {
             list.push(("topic", Val::text(message.topic.as_str())));
             list.push(("qos", Val::Int(message.qos as u64)));
@@ -104,6 +108,7 @@ fn completed(list: &mut List, outcome: &Outcome<'_>) {
             list.push(codes(*all));
             ("unsubscribed", Some(properties))
         }
+        Outcome::Authenticated { properties } => ("authenticated", Some(properties)),
         Outcome::Ponged { .. } => ("ponged", None),
         _ => ("unknown", None),
     };

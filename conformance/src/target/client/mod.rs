@@ -44,9 +44,6 @@ impl Target for MemoryClient {
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
         let refusals = refusals::by_client(trace);
         let trace = refusals.as_ref().unwrap_or(trace);
-        if let Some(why) = setup::lacks(trace, &["enhanced-authentication"]) {
-            return Outcome::NotApplicable(why);
-        }
         play(trace, version, || {
             Ok(Box::new(ClientWorld {
                 new: setup::client(trace)?,

@@ -330,6 +330,19 @@ impl Store for Heap {
         Ok(())
     }
 
+    fn extend_control(&mut self, by: usize) -> Result<(), Refused> {
+        let mut block = core::mem::take(&mut self.control).into_vec();
+        block.resize(block.len() + by, 0);
+        self.control = block.into();
+        Ok(())
+    }
+
+    fn truncate_control(&mut self, len: usize) {
+        let mut block = core::mem::take(&mut self.control).into_vec();
+        block.truncate(len);
+        self.control = block.into();
+    }
+
     fn release(&mut self, index: u16) {
         if index == CONTROL {
             self.control = Box::default();
@@ -357,8 +370,6 @@ impl Store for Heap {
         let at = |index: u16| usize::from(index) - 1;
         match (read, write) {
             _ if read == write => (&[], self.bytes_mut(write)),
-            (CONTROL, _) => (&self.control, &mut self.slots[at(write)].block.own),
-            (_, CONTROL) => (&self.slots[at(read)].block.own, &mut self.control),
             _ if read < write => {
                 let (low, high) = self.slots.split_at_mut(at(write));
                 (&low[at(read)].block.own, &mut high[0].block.own)
