@@ -82,6 +82,7 @@ use super::{
     Client, Event, Outcome,
     input::Step,
     link::{Fact, Link},
+    output::Loss,
 };
 use crate::{
     Instant, Refused, Token, Unsupported,
@@ -215,7 +216,7 @@ impl<S: Storage> Client<S> {
 
     /// The connection is gone, and with it the method; but for a token that is still to be told.
     pub(super) fn forget_control(&mut self) {
-        if !self.output.auth_aborted {
+        if !self.output.lost.has(Loss::Auth) {
             self.storage.release(CONTROL);
         }
     }
@@ -349,14 +350,16 @@ impl<S: Storage> Client<S> {
 
     /// The connection ends: a re-authentication ends with it.
     pub(super) fn end_authentication(&mut self) {
-        self.output.auth_aborted |= self.reauthenticates();
+        if self.reauthenticates() {
+            self.output.lost.set(Loss::Auth, true);
+        }
         self.set_fact(Fact::Authenticating, false);
         self.set_fact(Fact::OurTurn, false);
     }
 
     /// The re-authentication that ended with its connection.
     pub(super) fn take_aborted_auth(&mut self) -> Option<Token> {
-        core::mem::take(&mut self.output.auth_aborted).then(|| {
+        self.output.lost.take(Loss::Auth).then(|| {
             let token = self.auth_token();
             if self.connection.is_none() {
                 self.storage.release(CONTROL);

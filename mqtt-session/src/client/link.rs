@@ -2,7 +2,10 @@
 
 use mqtt_proto::{Properties, QoS, ReasonCode, Version};
 
-use super::{AbortReason, Client, output::Ending};
+use super::{
+    AbortReason, Client,
+    output::{Ending, Loss},
+};
 use crate::{
     Instant,
     flags::flags,
@@ -238,7 +241,9 @@ impl<S: Storage> Client<S> {
         if let Some(connection) = &mut self.connection {
             connection.facts.set(Fact::PingOwed, false);
             connection.facts.set(Fact::PingUnanswered, false);
-            self.output.ping_aborted |= self.output.ping.is_some();
+            if self.output.ping.is_some() {
+                self.output.lost.set(Loss::Ping, true);
+            }
         }
         self.keep_nothing();
     }

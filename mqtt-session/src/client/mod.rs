@@ -101,7 +101,7 @@ use config::Settings;
 use ends::Ends;
 use journal::Journal;
 use link::{Connection, Link};
-use output::Output;
+use output::{Loss, Losses, Output};
 use stream::Stream;
 
 /// An MQTT client of any version, without IO. See the [module](self) for its loop.
@@ -354,7 +354,7 @@ impl<S: Storage> Client<S> {
 
     /// The next event that input does not bring: ends of operations, then the end of the connection.
     fn owed_event(&mut self) -> Option<Event<'static>> {
-        if core::mem::take(&mut self.output.broken) {
+        if self.output.lost.take(Loss::Message) {
             return Some(Event::MessageEnd(Err(Broken)));
         }
         if let Some((token, end)) = self.outbox.ends.pop().or_else(|| self.pop_ended()) {
@@ -366,7 +366,7 @@ impl<S: Storage> Client<S> {
                 },
             });
         }
-        if core::mem::take(&mut self.output.ping_aborted) {
+        if self.output.lost.take(Loss::Ping) {
             if let Some(token) = self.output.ping.take() {
                 return Some(self.aborted(token, AbortReason::ConnectionLost));
             }
@@ -407,11 +407,9 @@ impl<S: Storage> Client<S> {
     }
 
     fn has_event(&self) -> bool {
-        self.output.broken
+        self.output.lost != Losses::NONE
             || !self.outbox.ends.is_empty()
             || !self.outbox.ended.is_empty()
-            || self.output.ping_aborted
-            || self.output.auth_aborted
             || self.output.closed.is_some()
     }
 }

@@ -5,6 +5,7 @@ use mqtt_proto::{Properties, QoS, ReasonCode};
 use super::{Client, Closed, ClosedBy, alias::Form, counters::more, link::Link, turns::Turns};
 use crate::{
     Body, Instant, Token, Transmit,
+    flags::flags,
     flow::{Cause, Outgoing, Violation},
     storage::{End, Mark, Stage, Storage},
 };
@@ -29,14 +30,23 @@ pub(super) struct Output {
     pub(super) closed: Option<Ending>,
     /// The caller's own ping.
     pub(super) ping: Option<Token>,
-    /// It has ended with its connection.
-    pub(super) ping_aborted: bool,
-    /// A re-authentication has ended with its connection, and that is to be told.
-    pub(super) auth_aborted: bool,
-    /// A message that had begun to be told will not come to its end.
-    pub(super) broken: bool,
+    /// What has ended with its connection, and is to be told.
+    pub(super) lost: Losses,
     /// Who has waited how long.
     pub(super) turns: Turns,
+}
+
+flags! {
+    /// What has ended with its connection without having a slot.
+    pub(super) struct Losses(u8) of
+    enum Loss {
+        /// The caller's own ping.
+        Ping,
+        /// A re-authentication.
+        Auth,
+        /// A message that had begun to be told and will not come to its end.
+        Message,
+    }
 }
 
 /// An end of the connection that is still to be told. (One that a packet of the server brings is told at once.)
@@ -112,9 +122,7 @@ impl Output {
         awaited: false,
         closed: None,
         ping: None,
-        ping_aborted: false,
-        auth_aborted: false,
-        broken: false,
+        lost: Losses::NONE,
         turns: Turns::EMPTY,
     };
 

@@ -5,7 +5,7 @@ use mqtt_proto::{
     packet::{HeadStatus, PublishHead},
 };
 
-use super::{Client, Event, MessageStart, Oversize, arrivals::Admission, owed::Answerless};
+use super::{Client, Event, MessageStart, Oversize, arrivals::Admission, output::Loss, owed::Answerless};
 use crate::{
     flow::{Cause, Incoming, Violation},
     storage::Storage,
@@ -142,7 +142,9 @@ impl<S: Storage> Client<S> {
     /// The connection ends: what was told of a message is not all of it.
     pub(super) fn break_stream(&mut self) {
         if let Some(stream) = self.stream.take() {
-            self.output.broken |= matches!(stream.end, AtEnd::Deliver(_));
+            if matches!(stream.end, AtEnd::Deliver(_)) {
+                self.output.lost.set(Loss::Message, true);
+            }
         }
     }
 }
