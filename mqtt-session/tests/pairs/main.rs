@@ -10,3 +10,4 @@ mod duplex;
 mod guarantees;
 mod keep_alive;
 mod resend;
+mod weather;
