@@ -68,8 +68,8 @@ pub type Opening = Pin<Box<dyn Future<Output = io::Result<(TcpStream, Options)>>
 
 /// A [`Connector`] to this server, `host:port`, over TCP; or to those that a Server Reference names, if the policy lets
 /// the client follow it.
-pub fn tcp(server: impl Into<String>) -> impl FnMut(Attempt, Options) -> Opening + Send {
-    let server = server.into();
+pub fn tcp(server: &str) -> impl FnMut(Attempt, Options) -> Opening + Send + use<> {
+    let server = String::from(server);
     move |attempt, options| {
         let server = server.clone();
         Box::pin(async move {

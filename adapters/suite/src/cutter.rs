@@ -1,6 +1,7 @@
 //! A wire that is cut again and again, at bytes that a seed decides.
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     ops::RangeInclusive,
@@ -10,6 +11,10 @@ use std::{
     },
     thread,
 };
+
+use mqtt_proto::{Frame, Packet, Sender, Version, frame_len};
+
+use crate::Direction;
 
 /// A TCP proxy whose connections are cut after so many bytes, both ways counted together, drawn from a range for each of
 /// them; after a number of cuts, none is cut any more. Its threads end with their connections.
@@ -24,6 +29,25 @@ struct Shared {
     to: Mutex<SocketAddr>,
     cuts: AtomicUsize,
     left: AtomicUsize,
+    carried: Mutex<Vec<Carried>>,
+}
+
+/// Something that a transcript tells.
+#[derive(Copy, Clone, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "for tests")]
+pub enum Told<'a> {
+    /// A whole packet, on the connection of this number.
+    Packet(usize, Direction, &'a Packet<'a>),
+    /// A line that was [noted](Cutter::note).
+    Note(&'a str),
+}
+
+/// What a transcript is made of.
+#[derive(Debug)]
+enum Carried {
+    /// Bytes that have arrived: on which connection, which way.
+    Bytes(usize, usize, Vec<u8>),
+    Note(String),
 }
 
 /// The generator of that name.
@@ -44,11 +68,12 @@ impl Cutter {
             to: Mutex::new(to),
             cuts: AtomicUsize::new(0),
             left: AtomicUsize::new(cuts),
+            carried: Mutex::default(),
         });
         let weak = Arc::downgrade(&shared);
         let mut random = seed;
         thread::spawn(move || {
-            for client in listener.incoming() {
+            for (number, client) in listener.incoming().enumerate() {
                 let (Ok(client), Some(shared)) = (client, weak.upgrade()) else {
                     return;
                 };
@@ -60,6 +85,7 @@ impl Cutter {
                     continue;
                 };
                 let wire = Arc::new(Wire {
+                    number,
                     ends: [client, server],
                     left: Mutex::new(limit),
                     shared,
@@ -78,6 +104,51 @@ impl Cutter {
         self.address
     }
 
+    /// The packets that were carried, and the notes between them, one a line, with the number of their connection; what
+    /// was cut is left out.
+    pub fn transcript(&self, version: Version) -> Vec<String> {
+        let mut lines = Vec::new();
+        self.read(version, |told| {
+            lines.push(match told {
+                Told::Note(note) => note.to_owned(),
+                Told::Packet(number, Direction::ToBroker, packet) => format!("{number} -> {packet}"),
+                Told::Packet(number, Direction::ToClient, packet) => format!("{number} <- {packet}"),
+            });
+        });
+        lines
+    }
+
+    /// Tells what was carried, in its order. Bytes that are no packet are passed over.
+    pub fn read(&self, version: Version, mut tell: impl FnMut(Told<'_>)) {
+        let mut held: BTreeMap<(usize, usize), Vec<u8>> = BTreeMap::new();
+        for carried in &*self.shared.carried.lock().expect("no panic holds it") {
+            let (number, way, bytes) = match carried {
+                Carried::Note(note) => {
+                    tell(Told::Note(note));
+                    continue;
+                }
+                Carried::Bytes(number, way, bytes) => (*number, *way, bytes),
+            };
+            let held = held.entry((number, way)).or_default();
+            held.extend_from_slice(bytes);
+            let (from, direction) = [
+                (Sender::Client, Direction::ToBroker),
+                (Sender::Server, Direction::ToClient),
+            ][way];
+            while let Ok(Frame::Len(len)) = frame_len(held, u32::MAX) {
+                let packet: Vec<u8> = held.drain(..len).collect();
+                if let Ok(packet) = Packet::decode(version, from, &packet) {
+                    tell(Told::Packet(number, direction, &packet));
+                }
+            }
+        }
+    }
+
+    /// Puts a line of its own into the transcript.
+    pub fn note(&self, line: &str) {
+        self.shared.tell(Carried::Note(line.to_owned()));
+    }
+
     /// How often it was cut.
     pub fn cuts(&self) -> usize {
         self.shared.cuts.load(Relaxed)
@@ -93,14 +164,22 @@ impl Drop for Cutter {
             to: Mutex::new(address),
             cuts: AtomicUsize::new(0),
             left: AtomicUsize::new(0),
+            carried: Mutex::default(),
         };
         self.shared = Arc::new(shared);
         let _ = TcpStream::connect(address);
     }
 }
 
+impl Shared {
+    fn tell(&self, carried: Carried) {
+        self.carried.lock().expect("no panic holds it").push(carried);
+    }
+}
+
 /// One connection.
 struct Wire {
+    number: usize,
     ends: [TcpStream; 2],
     /// Bytes before the cut.
     left: Mutex<u64>,
@@ -121,7 +200,10 @@ impl Wire {
             };
             let cut = carried < n && self.shared.left.load(Relaxed) > 0;
             let carried = if cut { carried } else { n };
-            if to.write_all(&room[..carried]).is_err() {
+            let written = to.write_all(&room[..carried]);
+            self.shared
+                .tell(Carried::Bytes(self.number, way, room[..carried].to_vec()));
+            if written.is_err() {
                 break;
             }
             if cut {

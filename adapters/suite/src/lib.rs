@@ -20,7 +20,7 @@ mod subject;
 mod tap;
 
 pub use broker::Broker;
-pub use cutter::Cutter;
+pub use cutter::{Cutter, Told};
 pub use driver::{Driver, Hook, Obeys, Reconnects};
 pub use subject::{PATIENCE, Subject, kept, options, subscription, topic};
 pub use tap::{Cut, Direction, Tap, When};

@@ -54,7 +54,7 @@ async fn a_task_keeps_operations_and_subscriptions_over_a_broker_that_goes_and_o
         Options::new("task"),
         move |attempt: Attempt, options| {
             let to = *server.borrow();
-            async move { tcp(to.to_string())(attempt, options).await }
+            async move { tcp(&to.to_string())(attempt, options).await }
         },
     );
     let (handle, mut events, task) = spawn_reconnecting(client, TaskConfig::DEFAULT);
@@ -181,7 +181,7 @@ async fn a_client_that_was_connected_by_hand_goes_on_by_itself_and_back() {
     let mut client = client.reconnecting(
         quick(),
         Options::new("by hand"),
-        tcp(broker.address().to_string()),
+        tcp(&broker.address().to_string()),
     );
     assert!(client.is_connected());
     drop(client.detach());
