@@ -419,7 +419,7 @@ pub(crate) fn told(event: &Event<'_>) -> String {
             }
             Outcome::Unsubscribed { .. } => "unsubscribed".into(),
             Outcome::Ponged { .. } => "ponged".into(),
-            _ => unreachable!(),
+            Outcome::Authenticated { .. } | _ => unreachable!(),
         },
         Event::MessageStart(start) => format!("start {}", start.payload_len),
         Event::MessageData { bytes, .. } => format!("data {}", bytes.len()),
@@ -429,6 +429,6 @@ pub(crate) fn told(event: &Event<'_>) -> String {
             Some(code) => format!("closed {:?} {:#x}", closed.by, code.0),
             None => format!("closed {:?}", closed.by),
         },
-        _ => unreachable!(),
+        Event::Authenticate(_) | _ => unreachable!(),
     }
 }
