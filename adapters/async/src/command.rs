@@ -8,13 +8,17 @@ use core::{num::NonZeroU16, time::Duration};
 use bytes::Bytes;
 use futures_channel::oneshot;
 use mqtt_proto::{
-    EncodeError, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, Version,
+    EncodeError, Packet, PacketId, Properties, Property, QoS, ReasonCode, Sender, TopicFilter, Version,
     packet::{
-        Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions, Unsubscribe,
+        Auth, Disconnect, Filters, HeadStatus, PublishHead, Subscribe, Subscription, Subscriptions,
+        Unsubscribe,
     },
 };
-use mqtt_session::{AckToken, Instant, Publish, Refused, Token, client::Ack, storage::Storage};
-
+use mqtt_session::{
+    AckToken, Instant, Publish, Refused, Token,
+    client::{Ack, Counters, OutboxState},
+    storage::Storage,
+};
 use mqtt_std::driver::Driver;
 
 use crate::operation::{End, Operations};
@@ -27,6 +31,12 @@ pub(crate) enum Command {
     /// An encoded SUBSCRIBE or UNSUBSCRIBE.
     Request(Box<[u8]>, oneshot::Sender<End>),
     Ping(oneshot::Sender<End>),
+    /// An encoded AUTH that answers the server.
+    Authenticate(Box<[u8]>, oneshot::Sender<Result<(), Refused>>),
+    /// An encoded AUTH that begins anew.
+    Reauthenticate(Box<[u8]>, oneshot::Sender<End>),
+    Outbox(oneshot::Sender<OutboxState>),
+    Counters(oneshot::Sender<Option<Counters>>),
     Acknowledge(AckToken, ReasonCode),
     Disconnect,
     Shutdown(Duration),
@@ -96,6 +106,20 @@ impl Command {
         Ok(Self::Request(encode(&packet)?, reply))
     }
 
+    pub(crate) fn authenticate(
+        properties: Properties<'_>,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    ) -> Result<Self, Refused> {
+        Ok(Self::Authenticate(auth(properties)?, reply))
+    }
+
+    pub(crate) fn reauthenticate(
+        properties: Properties<'_>,
+        reply: oneshot::Sender<End>,
+    ) -> Result<Self, Refused> {
+        Ok(Self::Reauthenticate(auth(properties)?, reply))
+    }
+
     /// Does it, in the driver of a client.
     pub(crate) fn apply<S: Storage>(self, client: &mut Driver<S>, operations: &mut Operations) {
         match self {
@@ -111,6 +135,16 @@ impl Command {
                 let begun = client.ping();
                 operations.begin(begun, reply);
             }
+            // Whoever has dropped the reply does not want to know.
+            Self::Authenticate(packet, reply) => {
+                let _ = reply.send(with_auth(&packet, |properties| client.authenticate(properties)));
+            }
+            Self::Reauthenticate(packet, reply) => {
+                let begun = with_auth(&packet, |properties| client.reauthenticate(properties));
+                operations.begin(begun, reply);
+            }
+            Self::Outbox(reply) => drop(reply.send(client.machine().outbox())),
+            Self::Counters(reply) => drop(reply.send(client.machine().counters().copied())),
             Self::Acknowledge(token, code) => {
                 // Refused only for a code that this connection does not know. The message must be answered all the same,
                 // or those behind it would wait for ever.
@@ -131,6 +165,29 @@ fn encode(packet: &Packet<'_>) -> Result<Box<[u8]>, EncodeError> {
     let mut bytes = vec![0; packet.encoded_len(Version::V5)?];
     packet.encode(Version::V5, &mut bytes)?;
     Ok(bytes.into())
+}
+
+/// An AUTH with these properties. It has a method that stands for that of CONNECT, which the machine knows.
+fn auth(properties: Properties<'_>) -> Result<Box<[u8]>, EncodeError> {
+    let method = Property::AuthenticationMethod("");
+    let all: Vec<_> = core::iter::once(method).chain(properties.iter()).collect();
+    encode(&Packet::Auth(Auth {
+        code: ReasonCode::CONTINUE_AUTHENTICATION,
+        properties: Properties::new(&all),
+    }))
+}
+
+/// Gives what was encoded with `auth` on to a command.
+fn with_auth<R>(
+    bytes: &[u8],
+    command: impl FnOnce(Properties<'_>) -> Result<R, Refused>,
+) -> Result<R, Refused> {
+    let Ok(Packet::Auth(auth)) = Packet::decode(Version::V5, Sender::Client, bytes) else {
+        return Err(Refused::TooLarge);
+    };
+    // The first one stands for another.
+    let given: Vec<_> = auth.properties.iter().skip(1).collect();
+    command(Properties::new(&given))
 }
 
 fn publish<S: Storage>(

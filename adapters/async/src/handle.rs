@@ -12,7 +12,10 @@ use bytes::Bytes;
 use futures_channel::{mpsc, oneshot};
 use futures_core::Stream;
 use mqtt_proto::{Properties, ReasonCode, TopicFilter, packet::Subscription};
-use mqtt_session::{AckToken, Publish, Refused, client::OwnedEvent};
+use mqtt_session::{
+    AckToken, Publish, Refused,
+    client::{Counters, OutboxState, OwnedEvent},
+};
 
 use crate::{Operation, command::Command, operation::End};
 
@@ -109,6 +112,47 @@ impl Handle {
     pub async fn ping(&self) -> Result<Operation, HandleError> {
         let (reply, end) = oneshot::channel();
         self.send(Command::Ping(reply), end).await
+    }
+
+    /// Answers [`OwnedEvent::Authenticate`]; with these properties, to which the method is added. Waits until the client has
+    /// taken it.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`], or [`HandleError::Refused`] as of
+    /// [`Client::authenticate`](mqtt_session::Client::authenticate).
+    pub async fn authenticate(&self, properties: Properties<'_>) -> Result<(), HandleError> {
+        let (reply, taken) = oneshot::channel();
+        self.tell(Command::authenticate(properties, reply)?).await?;
+        Ok(taken.await.map_err(|_| HandleError::Stopped)??)
+    }
+
+    /// Begins to authenticate anew. [`OwnedEvent::Authenticate`] follows for each step of the server's.
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`], or [`HandleError::Refused`] if no AUTH may look like this.
+    pub async fn reauthenticate(&self, properties: Properties<'_>) -> Result<Operation, HandleError> {
+        let (reply, end) = oneshot::channel();
+        self.send(Command::reauthenticate(properties, reply)?, end).await
+    }
+
+    /// How full the outbox is: see [`Client::outbox`](mqtt_session::Client::outbox).
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn outbox(&self) -> Result<OutboxState, HandleError> {
+        let (reply, told) = oneshot::channel();
+        self.tell(Command::Outbox(reply)).await?;
+        told.await.map_err(|_| HandleError::Stopped)
+    }
+
+    /// What was counted, if the storage counts: see [`Client::counters`](mqtt_session::Client::counters).
+    ///
+    /// # Errors
+    /// [`HandleError::Stopped`].
+    pub async fn counters(&self) -> Result<Option<Counters>, HandleError> {
+        let (reply, told) = oneshot::channel();
+        self.tell(Command::Counters(reply)).await?;
+        told.await.map_err(|_| HandleError::Stopped)
     }
 
     /// Answers a message of QoS 1 or 2 in manual mode. In 3.x, which has no codes, any code means success.

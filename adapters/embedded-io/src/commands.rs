@@ -62,6 +62,40 @@ macro_rules! commands {
             self.session.machine.ping(self.session.now)
         }
 
+        /// Answers [`Event::Authenticate`](mqtt_session::Event::Authenticate).
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::authenticate`].
+        pub fn authenticate(
+            &mut self,
+            properties: mqtt_proto::Properties<'_>,
+        ) -> Result<(), mqtt_session::Refused> {
+            self.session
+                .machine
+                .authenticate(self.session.now, properties)
+        }
+
+        /// Begins to authenticate anew.
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::reauthenticate`].
+        pub fn reauthenticate(
+            &mut self,
+            properties: mqtt_proto::Properties<'_>,
+        ) -> Result<mqtt_session::Token, mqtt_session::Refused> {
+            self.session
+                .machine
+                .reauthenticate(self.session.now, properties)
+        }
+
+        /// Ends the connection in order when nothing is under way any more, at the latest at that moment.
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::shutdown`].
+        pub fn shutdown(&mut self, drain_until: mqtt_session::Instant) -> Result<(), mqtt_session::Refused> {
+            self.session.machine.shutdown(self.session.now, drain_until)
+        }
+
         /// Acknowledges a message, in manual mode.
         ///
         /// # Errors

@@ -47,7 +47,19 @@
 //! }
 //! ```
 //!
-//! **Cancelling.** `embedded-io-async` does not promise that a read or a write that is dropped has moved no bytes. Here neither is ever
+//! # Connecting again
+//!
+//! A client lives as long as its connection, the session longer. What connects it again is a loop around both, and
+//! [`mqtt_session::reconnect`] says when and why:
+//!
+//! ```
+#![doc = include_str!("../docs/keep_connected.rs")]
+//! # fn main() {}
+//! ```
+//!
+//! # Cancelling
+//!
+//! `embedded-io-async` does not promise that a read or a write that is dropped has moved no bytes. Here neither is ever
 //! dropped: both live in the future of [`Link::carry`], which the caller pins beside the client, and every `next` polls them
 //! again. So `next` may be dropped at any await, in a `select` with a button or a queue, and nothing is lost; the next
 //! call goes on where it was. For the same reason each of the two owns its buffer while it is under way: packets are

@@ -2,6 +2,14 @@
 
 mod asynchronous;
 mod blocking;
+#[allow(
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    reason = "an example in the documentation"
+)]
+#[path = "../../docs/keep_connected.rs"]
+mod keep_connected;
+mod reconnecting;
 mod world;
 
 use mqtt_proto::{

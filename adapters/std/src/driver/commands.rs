@@ -80,6 +80,22 @@ impl<S: Storage> Driver<S> {
         self.machine.ping(self.now)
     }
 
+    /// See [`Client::authenticate`].
+    ///
+    /// # Errors
+    /// As of the machine.
+    pub fn authenticate(&mut self, properties: Properties<'_>) -> Result<(), Refused> {
+        self.machine.authenticate(self.now, properties)
+    }
+
+    /// See [`Client::reauthenticate`].
+    ///
+    /// # Errors
+    /// As of the machine.
+    pub fn reauthenticate(&mut self, properties: Properties<'_>) -> Result<Token, Refused> {
+        self.machine.reauthenticate(self.now, properties)
+    }
+
     /// See [`Client::acknowledge`].
     ///
     /// # Errors
@@ -205,6 +221,28 @@ macro_rules! commands {
             self.$($driver).+.ping()
         }
 
+        /// Answers [`Event::Authenticate`](mqtt_session::Event::Authenticate).
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::authenticate`].
+        pub fn authenticate(
+            &mut self,
+            properties: ::mqtt_proto::Properties<'_>,
+        ) -> Result<(), ::mqtt_session::Refused> {
+            self.$($driver).+.authenticate(properties)
+        }
+
+        /// Begins to authenticate anew.
+        ///
+        /// # Errors
+        /// See [`mqtt_session::Client::reauthenticate`].
+        pub fn reauthenticate(
+            &mut self,
+            properties: ::mqtt_proto::Properties<'_>,
+        ) -> Result<::mqtt_session::Token, ::mqtt_session::Refused> {
+            self.$($driver).+.reauthenticate(properties)
+        }
+
         /// Acknowledges a message, in manual mode.
         ///
         /// # Errors
@@ -256,7 +294,7 @@ macro_rules! commands {
             self.$($driver).+.set_payload_source(source);
         }
 
-        /// The session, to be asked about its state.
+        /// The session, to be asked about its state: what is in the outbox, counters, deadlines.
         pub const fn machine(&self) -> &::mqtt_session::Client<S> {
             self.$($driver).+.machine()
         }

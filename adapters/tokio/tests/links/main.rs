@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod authenticate;
 mod both_ways;
 mod cancel;
 mod external;
