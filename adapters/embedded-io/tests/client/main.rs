@@ -4,6 +4,7 @@ mod asynchronous;
 mod blocking;
 #[allow(
     unreachable_pub,
+    clippy::too_many_arguments,
     clippy::wildcard_enum_match_arm,
     reason = "an example in the documentation"
 )]
