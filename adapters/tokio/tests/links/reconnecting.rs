@@ -4,7 +4,7 @@ use core::{future::pending, time::Duration};
 use std::io;
 
 use adapter_suite::{Broker, PATIENCE, subscription, topic};
-use mqtt_proto::{Properties, QoS};
+use mqtt_proto::{Properties, QoS, ReasonCode, packet::Disconnect};
 use mqtt_session::{
     Config, Event, Publish, Refused,
     client::{OwnedEvent, OwnedOutcome},
@@ -202,4 +202,29 @@ async fn a_client_that_was_connected_by_hand_goes_on_by_itself_and_back() {
         Event::Completed { token: of, .. } => assert_eq!(of, token),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn whoever_disconnects_with_a_failure_is_not_taken_for_a_fault_that_another_attempt_could_mend() {
+    let broker = Broker::start();
+    let mut client = Client::new(Config::DEFAULT, Heap::new()).reconnecting(
+        quick(),
+        Options::new("fails"),
+        tcp(&broker.address().to_string()),
+    );
+    let mut said = Vec::new();
+    while let Some(news) = timeout(PATIENCE, client.next_owned()).await.unwrap() {
+        if matches!(news, News::Event(OwnedEvent::Connected(_))) {
+            client
+                .disconnect(&Disconnect::new(ReasonCode::UNSPECIFIED_ERROR))
+                .unwrap();
+        }
+        said.push(news);
+    }
+    assert!(
+        matches!(&said[..], [.., News::Event(OwnedEvent::Closed(closed)), News::Stopped(stopped)]
+            if closed.code == Some(ReasonCode::UNSPECIFIED_ERROR)
+                && stopped.because == Stop::Policy(StopBecause::Asked)),
+        "{said:?}"
+    );
 }
