@@ -164,6 +164,8 @@ impl<S: Storage> Client<S> {
                 self.storage.arrival_mut(index).trail.sweep(persisted);
             }
         }
+        // Nothing else may happen any more that would look whether everything has ended.
+        self.disconnect_if_drained();
     }
 
     /// [`poll_record`](Self::poll_record) would give one.

@@ -35,7 +35,7 @@
 //! | `stream` | messages that are larger than the receive buffer |
 //! | `timing` | deadlines |
 //! | `journal` | records, and what waits for them |
-//! | `restore` | a client from records |
+//! | `restore`, `places` | a client from records |
 //! | `owned` | events with bytes of their own |
 
 mod alias;
@@ -60,6 +60,7 @@ mod output;
 mod owed;
 #[cfg(feature = "bytes")]
 mod owned;
+mod places;
 mod publish;
 mod requests;
 mod resend;

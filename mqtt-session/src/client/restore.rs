@@ -6,6 +6,7 @@ use mqtt_proto::{PacketId, ReasonCode};
 
 use super::{
     AbortReason, Client, Config, OnSessionLost, Publish, Session, Slots, block::Measured, expiry::Moments,
+    places::Places,
 };
 use crate::{
     Instant, Payload, Record, Refused, Token,
@@ -80,6 +81,7 @@ impl<S: Storage> Client<S> {
 #[derive(Clone, Debug)]
 pub struct Restoring<S: Storage> {
     client: Client<S>,
+    places: Places,
 }
 
 impl<S: Storage> Restoring<S> {
@@ -88,7 +90,10 @@ impl<S: Storage> Restoring<S> {
         let mut client = Client::new(config, storage);
         client.now = now;
         client.arrivals.begin_generations(now);
-        Self { client }
+        Self {
+            client,
+            places: Places::default(),
+        }
     }
 
     /// The next record.
@@ -120,12 +125,12 @@ impl<S: Storage> Restoring<S> {
             }
             Record::Message(ref message) => self.message(message)?,
             Record::Sent { token, id } => {
-                if let Some(index) = self.find(token, Some(id)) {
+                if let Some(index) = self.find(token) {
                     self.sent(index, id);
                 }
             }
             Record::Queued { token } => {
-                if let Some(index) = self.find(token, None).filter(|&index| self.is_message(index)) {
+                if let Some(index) = self.find(token).filter(|&index| self.is_message(index)) {
                     self.client.storage.set_id(index, None);
                     let slot = self.client.storage.slot_mut(index);
                     slot.stage = Stage::Queued;
@@ -133,7 +138,7 @@ impl<S: Storage> Restoring<S> {
                 }
             }
             Record::Released { token, id } => {
-                let index = self.take(token, Some(id))?;
+                let index = self.take(token)?;
                 self.client.storage.release(index);
                 self.set_id(index, Some(id));
                 let slot = self.client.storage.slot_mut(index);
@@ -148,7 +153,7 @@ impl<S: Storage> Restoring<S> {
                     .push_back(&mut Slots(&mut self.client.storage), index);
             }
             Record::Aborted { token, retired, why } => {
-                let index = self.take(token, retired)?;
+                let index = self.take(token)?;
                 self.client.storage.release(index);
                 self.set_id(index, retired);
                 let slot = self.client.storage.slot_mut(index);
@@ -162,15 +167,15 @@ impl<S: Storage> Restoring<S> {
                     .push_back(&mut Slots(&mut self.client.storage), index);
             }
             Record::Retired { token, id } => {
-                let index = self.take(token, Some(id))?;
+                let index = self.take(token)?;
                 self.client.storage.release(index);
                 self.set_id(index, Some(id));
                 let slot = self.client.storage.slot_mut(index);
                 slot.kind = Kind::Retired;
                 slot.stage = Stage::Queued;
             }
-            Record::Ended { token, id } => {
-                if let Some(index) = self.find(token, id) {
+            Record::Ended { token, .. } => {
+                if let Some(index) = self.find(token) {
                     self.unlink(index);
                     self.free(index);
                 }
@@ -228,7 +233,7 @@ impl<S: Storage> Restoring<S> {
 
     fn message(&mut self, message: &StoredMessage<'_>) -> Result<(), RestoreError> {
         self.note_token(message.token);
-        let index = match self.find(message.token, message.id) {
+        let index = match self.find(message.token) {
             Some(index) => index,
             None => {
                 let payload = match message.payload {
@@ -261,6 +266,8 @@ impl<S: Storage> Restoring<S> {
                     })?;
                 self.client.keep_payload(index, payload);
                 self.client.storage.slot_mut(index).trail = Trail::RESTORED;
+                #[cfg(feature = "alloc")]
+                self.places.note(message.token, index);
                 index
             }
         };
@@ -302,17 +309,15 @@ impl<S: Storage> Restoring<S> {
     /// All that was in flight is over. Messages stay, without an id: a later record may speak of them, or
     /// [`finish`](Self::finish) ends them.
     fn lose_session(&mut self) {
-        let client = &mut self.client;
-        for index in 1..=client.storage.slots() {
-            let slot = client.storage.slot(index);
+        for index in 1..=self.client.storage.slots() {
+            let slot = self.client.storage.slot(index);
             let (kind, ended) = (slot.kind, matches!(slot.stage, Stage::Ended(_)));
             match kind {
-                Kind::Publish => client.storage.set_id(index, None),
+                Kind::Publish => self.client.storage.set_id(index, None),
                 Kind::Retired => {
-                    client.storage.set_id(index, None);
+                    self.client.storage.set_id(index, None);
                     if !ended {
-                        client.storage.slot_mut(index).trail = Trail::NONE;
-                        client.free(index);
+                        self.free(index);
                     }
                 }
                 Kind::Free
@@ -323,6 +328,7 @@ impl<S: Storage> Restoring<S> {
                 | Kind::Over => {}
             }
         }
+        let client = &mut self.client;
         for index in 0..client.storage.arrivals() {
             if client.storage.arrival(index).id().is_some() {
                 client.free_arrival(index);
@@ -330,35 +336,15 @@ impl<S: Storage> Restoring<S> {
         }
     }
 
-    /// The slot of this operation, which may have this id.
-    fn find(&self, token: Token, id: Option<PacketId>) -> Option<u16> {
-        let storage = &self.client.storage;
-        let is_it = |index: &u16| {
-            let slot = storage.slot(*index);
-            slot.token == token && matches!(slot.kind, Kind::Publish | Kind::Retired)
-        };
-        if let Some(index) = id.and_then(|id| storage.find_id(id)).filter(is_it) {
-            return Some(index);
-        }
-        // Where it is most often: after those that have an id, or the newest, or the oldest.
-        let outbox = &self.client.outbox;
-        let guesses = [
-            outbox.unprepared,
-            outbox.messages.last(),
-            outbox.messages.first(),
-            outbox.releases.first(),
-            outbox.ended.first(),
-        ];
-        if let Some(index) = guesses.into_iter().find(|&index| index != NONE && is_it(&index)) {
-            return Some(index);
-        }
-        (1..=storage.slots()).find(is_it)
+    /// The slot of this operation.
+    fn find(&self, token: Token) -> Option<u16> {
+        self.places.find(&self.client.storage, token)
     }
 
     /// The slot of this operation, taken off its list, or a free one.
-    fn take(&mut self, token: Token, id: Option<PacketId>) -> Result<u16, RestoreError> {
+    fn take(&mut self, token: Token) -> Result<u16, RestoreError> {
         self.note_token(token);
-        if let Some(index) = self.find(token, id) {
+        if let Some(index) = self.find(token) {
             self.unlink(index);
             self.client.storage.slot_mut(index).kind = Kind::Publish;
             return Ok(index);
@@ -373,6 +359,8 @@ impl<S: Storage> Restoring<S> {
         slot.set_exactly_once();
         slot.token = token;
         slot.trail = Trail::RESTORED;
+        #[cfg(feature = "alloc")]
+        self.places.note(token, index);
         Ok(index)
     }
 
@@ -398,7 +386,10 @@ impl<S: Storage> Restoring<S> {
     }
 
     fn free(&mut self, index: u16) {
-        self.client.storage.slot_mut(index).trail = Trail::NONE;
+        let slot = self.client.storage.slot_mut(index);
+        slot.trail = Trail::NONE;
+        #[cfg(feature = "alloc")]
+        self.places.forget(slot.token);
         self.client.free(index);
     }
 
@@ -420,9 +411,6 @@ impl<S: Storage> Restoring<S> {
             client.storage.set_id(other, None);
         }
         client.storage.set_id(index, id);
-        if client.outbox.unprepared == index {
-            client.outbox.unprepared = client.storage.slot(index).links.next();
-        }
     }
 
     /// New tokens are above all that were.

@@ -122,7 +122,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// The last slot is about to be taken. With a journal, what is dropped keeps its slot until its record was polled: so it
-    /// is dropped now, or else the next message would find no slot.
+    /// is dropped now, or else the next message would find no slot. What the server was told of an alias goes before it.
     fn keep_slot_for_end(&mut self) {
         if !self.config.journal || self.config.when_full != WhenFull::DropOldest {
             return;
@@ -130,6 +130,9 @@ impl<S: Storage> Client<S> {
         let free = self.outbox.free.first();
         let is_last = free != NONE && self.storage.slot(free).links.next() == NONE;
         if !is_last || self.storage.slots() < self.storage.slot_limit() {
+            return;
+        }
+        if self.drop_binding() {
             return;
         }
         let mut walk = self.waiting();

@@ -49,11 +49,6 @@ impl List {
         self.head
     }
 
-    /// The last index, or [`NONE`].
-    pub(crate) const fn last(self) -> u16 {
-        self.tail
-    }
-
     pub(crate) fn push_back(&mut self, nodes: &mut impl Nodes, index: u16) {
         *nodes.links_mut(index) = Links {
             prev: self.tail,

@@ -1,6 +1,11 @@
 //! What a full outbox gives away, and what it keeps.
 
-use mqtt_proto::{Properties, Property, QoS, ReasonCode, Version, packet::Connect};
+use core::num::NonZeroU16;
+
+use mqtt_proto::{
+    Packet, Properties, Property, QoS, ReasonCode, Version,
+    packet::{ConnAck, Connect},
+};
 use mqtt_session::{
     Config, Publish, Refused,
     client::WhenFull,
@@ -101,6 +106,44 @@ fn with_a_journal_the_oldest_make_room_as_well() {
     config.journal = true;
     run(Peer::with(Version::V5, config, Fixed::<3, 256>::new()));
     run(Peer::with(Version::V5, config, limited(3, 1_000)));
+}
+
+/// What the server was told of aliases can be told again; a message that was dropped is gone.
+#[test]
+fn with_a_journal_no_message_goes_before_what_is_known_of_aliases() {
+    let mut config = config(WhenFull::DropOldest);
+    config.journal = true;
+    let mut peer = Peer::with(Version::V5, config, Fixed::<4, 512>::new());
+    let options = options(Version::V5, true);
+    peer.client.connect(peer.now, &options).unwrap();
+    let record = |peer: &mut Peer<_>| {
+        while let Some((seq, _)) = peer.client.poll_record() {
+            peer.client.handle_persisted(peer.now, seq);
+        }
+    };
+    record(&mut peer);
+    assert_eq!(peer.sent(), ["CONNECT"]);
+    let limits = [Property::TopicAliasMaximum(9), Property::ReceiveMaximum(1)];
+    peer.send(&Packet::ConnAck(ConnAck {
+        session_present: false,
+        code: ReasonCode::SUCCESS,
+        properties: Properties::new(&limits),
+    }));
+    assert_eq!(peer.events(), ["connected false"]);
+    for alias in 1..=2 {
+        let mut message = Publish::new(topic("t"), QoS::AtMostOnce);
+        message.alias = NonZeroU16::new(alias);
+        peer.client.publish(peer.now, &message, "x").unwrap();
+        assert_eq!(peer.sent(), ["PUBLISH x"]);
+    }
+    assert_eq!(peer.events(), ["written 1", "written 2"]);
+    for token in 3..=5 {
+        assert_eq!(offer(&mut peer, QoS::AtLeastOnce, "x"), Ok(token));
+        record(&mut peer);
+        assert!(peer.events().is_empty(), "{token}: there was room");
+    }
+    assert_eq!(offer(&mut peer, QoS::AtLeastOnce, "x"), Ok(6));
+    assert_eq!(peer.events(), dropped([3]));
 }
 
 /// Written messages of QoS 0, whose ends nobody has looked at, keep no slot either, whatever the policy.

@@ -10,7 +10,7 @@ use mqtt_session::{
     storage::{ArrivalSlot, Borrowed, Fixed, Heap, Slot},
 };
 
-use super::{Kept, config, manual, words};
+use super::{KEPT, Kept, config, manual, words};
 use crate::peer::topic;
 
 /// Publishes and what came in, in every stage there is.
@@ -331,4 +331,42 @@ fn restored_is_not_connected_and_time_goes_on() {
         .client
         .unsubscribe(Instant::ZERO, &[filter], Properties::EMPTY);
     assert_eq!(refused, Err(Refused::NotConnected));
+}
+
+/// As many as there are packet ids, in any order: what is read is found, whoever it is and however many there are. (Looking
+/// through all of them for each took minutes.)
+#[test]
+fn a_full_outbox_comes_back_from_a_journal_and_from_a_snapshot() {
+    const MESSAGES: u16 = 65_534;
+    let mut kept = Kept::connected(Version::V5);
+    for n in 0..MESSAGES {
+        kept.peer.publish(KEPT[usize::from(n % 2)], "");
+    }
+    while !kept.sync().is_empty() {
+        kept.peer.sent();
+    }
+    // The server takes those of QoS 2 over, the last one first, and one in three of QoS 1 ends.
+    for n in (1..=MESSAGES).rev() {
+        match (n % 2, n % 3) {
+            (0, _) => kept.peer.pubrec(n),
+            (_, 0) => kept.peer.puback(n),
+            _ => continue,
+        }
+        kept.peer.events();
+        if n % 1_000 == 0 {
+            kept.sync();
+        }
+    }
+    while !kept.sync().is_empty() {}
+    let outbox = kept.outbox();
+    assert_eq!(outbox.len(), 54_612);
+    let snapshot = kept.peer.client.snapshot();
+    let from_snapshot = Client::restore(config(), Heap::new(), kept.peer.now, snapshot).unwrap();
+    let from_journal = kept.again(kept.ends.len());
+    let tokens = |messages: &[client::OutboxMessage<'_>]| -> Vec<_> {
+        messages.iter().map(|m| (m.token, m.stage)).collect()
+    };
+    let all: Vec<_> = from_snapshot.outbox_messages().collect();
+    assert_eq!(tokens(&all), tokens(&outbox));
+    assert_eq!(tokens(&from_journal.outbox()), tokens(&outbox));
 }

@@ -387,6 +387,23 @@ fn disconnect_waits_for_no_record_but_shutdown_does() {
     assert_eq!(kept.peer.sent(), ["DISCONNECT 0x00"], "at its time at the latest");
 }
 
+/// Whoever waits for the disk and for the transport alone must not sleep until the time to drain is over.
+#[test]
+fn shutdown_goes_on_as_soon_as_the_last_record_is_persisted() {
+    let mut kept = Kept::connected(Version::V5);
+    kept.peer.publish(QoS::AtLeastOnce, "x");
+    kept.sync();
+    assert_eq!(kept.peer.sent(), ["PUBLISH #1 x"]);
+    let later = kept.peer.now + core::time::Duration::from_secs(9);
+    kept.peer.client.shutdown(kept.peer.now, later).unwrap();
+    kept.peer.puback(1);
+    assert_eq!(kept.peer.events(), ["acknowledged 1"]);
+    assert_eq!(kept.record(), ["ended 1"]);
+    assert!(kept.peer.sent().is_empty());
+    kept.persist();
+    assert_eq!(kept.peer.sent(), ["DISCONNECT 0x00"]);
+}
+
 #[test]
 fn idle_means_that_everything_is_persisted() {
     let mut kept = Kept::connected(Version::V311);
