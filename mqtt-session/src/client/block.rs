@@ -20,6 +20,7 @@ use super::{
     Client, Publish,
     alias::{self, Form},
     expiry::Moments,
+    output::Current,
 };
 use crate::{
     Payload, Refused,
@@ -52,23 +53,32 @@ impl<S: Storage> Client<S> {
 
     /// The payload, copied or shared; none if it is external.
     pub(super) fn payload(&self, index: u16) -> &[u8] {
+        self.payload_behind(index, self.head_end(index, Version::V5))
+    }
+
+    /// The same for a message whose head ends there.
+    fn payload_behind(&self, index: u16, head_end: usize) -> &[u8] {
         let shared = self.storage.shared(index);
         if !shared.is_empty() {
             return shared;
         }
-        let copied = self.head_end(index, Version::V5)..self.payload_end(index);
+        let copied = head_end..self.payload_end(index);
         self.storage.bytes(index).get(copied).unwrap_or_default()
     }
 
     /// Bytes of the payload, wherever it is; 0 once the block is given back.
     pub(super) fn payload_len(&self, index: u16) -> usize {
+        self.payload_len_behind(index, self.head_end(index, Version::V5))
+    }
+
+    fn payload_len_behind(&self, index: u16, head_end: usize) -> usize {
         if self.storage.slot(index).marks.has(Mark::External) {
             let at = self.storage.slot(index).front() - EXTERNAL;
             let len = self.storage.bytes(index).get(at..);
             let len = len.and_then(|len| len.first_chunk()).copied();
             return u32::from_be_bytes(len.unwrap_or_default()) as usize;
         }
-        self.payload(index).len()
+        self.payload_behind(index, head_end).len()
     }
 
     /// Where a copied payload ends, or the head if none is copied; and the alias begins, if there is one.
@@ -140,11 +150,16 @@ impl<S: Storage> Client<S> {
         (at + 2, at + 2 + len)
     }
 
-    /// Writes fixed header, packet id, what is left of the expiry, and the alias if there is one, for this connection; tells
-    /// where the packet begins and its head ends, from where its form puts the head.
-    pub(super) fn address(&mut self, index: u16, version: Version) -> (Range<usize>, Form) {
+    /// Writes fixed header, packet id, what is left of the expiry, and the alias if there is one, for this connection: the
+    /// packet is ready to be written.
+    pub(super) fn address(&mut self, index: u16, version: Version) -> Current {
         self.count_down(index, version);
-        let head_end = self.head_end(index, version);
+        let whole = self.head_end(index, Version::V5);
+        let head_end = match version {
+            Version::V5 => whole,
+            Version::V31 | Version::V311 => self.head_end(index, version),
+        };
+        let payload_len = self.payload_len_behind(index, whole);
         let id_at = self.id_at(index);
         let slot = self.storage.slot(index);
         // 5/MQTT-3.3.1-1, 3.1.1/MQTT-3.3.1-1: a PUBLISH that is sent again has DUP set.
@@ -152,19 +167,20 @@ impl<S: Storage> Client<S> {
             && slot.flow().is_some_and(|at| at != Outgoing::AwaitingPubComp);
         let first = slot.first | if dup { 0x08 } else { 0 };
         let at = slot.front() + HEADER;
-        let remaining = head_end - at + self.payload_len(index);
+        let remaining = head_end - at + payload_len;
         let id = slot.id;
         let block = self.storage.bytes_mut(index);
         if let (Some(id), Some(place)) = (id, block.get_mut(id_at..id_at + 2)) {
             place.copy_from_slice(&id.get().to_be_bytes());
         }
         if version.has_properties() {
-            if let Some(addressed) = self.address_with_alias(index, first) {
-                return addressed;
+            if let Some((head, form)) = self.address_with_alias(index, first) {
+                return Current::message(index, head, payload_len, form);
             }
         }
         let start = write_header(self.storage.bytes_mut(index), at, first, remaining);
-        (start.unwrap_or_default()..head_end, Form::Plain)
+        let head = start.unwrap_or_default()..head_end;
+        Current::message(index, head, payload_len, Form::Plain)
     }
 }
 
@@ -393,9 +409,8 @@ mod tests {
         );
         assert_eq!(client.alias_of(index).map(|(alias, _)| alias), message.alias);
         for version in Version::ALL {
-            let (head, _) = client.address(index, version);
-            let whole = client.packet_len(index, version) as usize;
-            assert_eq!(head.len() + len, whole, "{version}");
+            let packet = client.address(index, version);
+            assert_eq!(packet.len, client.packet_len(index, version), "{version}");
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
     output::{Current, Job},
     owed::Answerless,
     room::Walk,
-    turns::Class,
+    turns::{Class, Waiting},
 };
 use crate::{
     flow::{Answer, Incoming},
@@ -47,17 +47,21 @@ impl<S: Storage> Client<S> {
 
     /// The first of the classes in their order, but before them those that have waited long enough.
     fn choose_in_turn(&mut self, version: Version) -> Option<Current> {
-        let turns = self.output.turns;
+        let (waiting, turns) = (self.classes(), self.output.turns);
+        if waiting == Waiting::NONE {
+            return None;
+        }
+        let waiting = Class::ALL.into_iter().filter(|&class| waiting.has(class));
         if turns.any_is_overdue() {
-            let overdue = Class::ALL
-                .into_iter()
+            let overdue = waiting
+                .clone()
                 .filter(|class| turns.is_overdue(*class))
                 .find_map(|class| self.choose_of(class, version));
             if overdue.is_some() {
                 return overdue;
             }
         }
-        Class::ALL
+        waiting
             .into_iter()
             .find_map(|class| self.choose_of(class, version))
     }
@@ -87,21 +91,33 @@ impl<S: Storage> Client<S> {
         }
     }
 
-    /// Something of this class could be sent now.
-    fn waits(&self, class: Class) -> bool {
-        match class {
-            Class::Owed => self.owed_answer().is_some(),
-            Class::PubAck => self.answered(self.arrivals.pubacks).is_some(),
-            Class::PubRec => self.answered_and_recorded(self.arrivals.pubrecs).is_some(),
-            Class::PubComp => self.answered_and_recorded(self.arrivals.pubcomps).is_some(),
-            Class::PubRel => self.next_release().is_some(),
-            Class::Ping => self
-                .connection
-                .as_ref()
-                .is_some_and(|c| c.facts.has(Fact::PingOwed)),
-            Class::Control => self.output.control || self.next_request().is_some(),
-            Class::Message => !self.outbox.plain.is_empty() || self.next_message().is_some(),
-        }
+    /// Of which classes something could be sent now.
+    fn classes(&self) -> Waiting {
+        let pinging = self
+            .connection
+            .as_ref()
+            .is_some_and(|c| c.facts.has(Fact::PingOwed));
+        Waiting::NONE
+            .with(Class::Owed, self.owed_answer().is_some())
+            .with(Class::PubAck, self.answered(self.arrivals.pubacks).is_some())
+            .with(
+                Class::PubRec,
+                self.answered_and_recorded(self.arrivals.pubrecs).is_some(),
+            )
+            .with(
+                Class::PubComp,
+                self.answered_and_recorded(self.arrivals.pubcomps).is_some(),
+            )
+            .with(Class::PubRel, self.next_release().is_some())
+            .with(Class::Ping, pinging)
+            .with(
+                Class::Control,
+                self.output.control || self.next_request().is_some(),
+            )
+            .with(
+                Class::Message,
+                !self.outbox.plain.is_empty() || self.next_message().is_some(),
+            )
     }
 
     /// The first byte of a packet has left: it was its turn.
@@ -123,7 +139,7 @@ impl<S: Storage> Client<S> {
             Job::Publish(_) => Class::Message,
         };
         let mut turns = self.output.turns;
-        turns.taken(class, |class| self.waits(class));
+        turns.taken(class, self.classes());
         self.output.turns = turns;
     }
 
@@ -206,8 +222,7 @@ impl<S: Storage> Client<S> {
             }
             self.charge(index);
         }
-        let (head, form) = self.address(index, version);
-        Some(Current::message(index, head, form))
+        Some(self.address(index, version))
     }
 
     /// The oldest answer that belongs to no message here, if no record is in its way.

@@ -112,26 +112,39 @@ impl<S: Storage> Client<S> {
 
     /// When the Message Expiry Interval of a message is over, if it has one.
     pub(super) fn expires_at(&self, index: u16) -> Option<Instant> {
-        let slot = self.storage.slot(index);
-        let place = 1 + usize::from(slot.marks.has(Mark::Deadline));
-        moment(self.storage.bytes(index), place).filter(|_| slot.marks.has(Mark::Expires))
+        let marks = self.storage.slot(index).marks;
+        if !marks.has(Mark::Expires) {
+            return None;
+        }
+        moment(
+            self.storage.bytes(index),
+            1 + usize::from(marks.has(Mark::Deadline)),
+        )
     }
 
     /// The deadline that the caller gave a message.
     pub(super) fn deadline_of(&self, index: u16) -> Option<Instant> {
-        let slot = self.storage.slot(index);
-        moment(self.storage.bytes(index), 1).filter(|_| slot.marks.has(Mark::Deadline))
+        if !self.storage.slot(index).marks.has(Mark::Deadline) {
+            return None;
+        }
+        moment(self.storage.bytes(index), 1)
     }
 
     /// From when on a message may no longer begin to leave, and why.
     pub(super) fn last_moment(&self, index: u16) -> Option<(Instant, AbortReason)> {
-        let expired = |at| (at, AbortReason::Expired);
+        let marks = self.storage.slot(index).marks;
         let max_age = self.config.max_age;
-        let aged = self.accepted_at(index).filter(|_| max_age != Millis::LONGEST);
+        let ages = max_age != Millis::LONGEST;
+        // Most messages may wait for ever.
+        if !ages && !marks.has(Mark::Deadline) && !marks.has(Mark::Expires) {
+            return None;
+        }
+        let expired = |at| (at, AbortReason::Expired);
+        let accepted = if ages { self.accepted_at(index) } else { None };
         [
             self.deadline_of(index).map(expired),
             self.expires_at(index).map(expired),
-            aged.map(|at| (at + max_age, AbortReason::DroppedForAge)),
+            accepted.map(|at| (at + max_age, AbortReason::DroppedForAge)),
         ]
         .into_iter()
         .flatten()

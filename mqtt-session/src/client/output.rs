@@ -86,8 +86,8 @@ pub(super) struct Current {
     job: Job,
     /// Where the head begins: behind what a fixed header leaves free.
     start: u8,
-    /// Where the head ends.
-    end: u32,
+    /// Of all of it, head and payload.
+    pub(super) len: u32,
     written: u32,
     /// Of a PUBLISH.
     form: Form,
@@ -201,32 +201,36 @@ impl<S: Storage> Client<S> {
             self.output.current = self.choose();
         }
         let current = self.output.current?;
-        let head = self.head_of(&current);
-        let body = if let Job::Publish(index) = current.job {
-            let slot = self.storage.slot(index);
-            if slot.marks.has(Mark::External) {
-                let offset = current.written.saturating_sub(current.head_len());
+        let head = self.head_of(&current).get(usize::from(current.start)..);
+        let (head, written) = (head.unwrap_or_default(), current.written as usize);
+        let Job::Publish(index) = current.job else {
+            return Some(Transmit {
+                head: head.get(written..current.len as usize).unwrap_or_default(),
+                body: Body::Bytes(&[]),
+            });
+        };
+        let slot = self.storage.slot(index);
+        let external = slot.marks.has(Mark::External);
+        let payload = if external { &[] } else { self.payload(index) };
+        let payload_len = if external {
+            self.payload_len(index)
+        } else {
+            payload.len()
+        };
+        let head_len = current.len as usize - payload_len;
+        let in_body = written.saturating_sub(head_len);
+        Some(Transmit {
+            head: head.get(written..head_len).unwrap_or_default(),
+            body: if external {
                 Body::External {
                     token: slot.token,
-                    offset,
-                    len: self.payload_len(index) as u32 - offset,
+                    offset: in_body as u32,
+                    len: (payload_len - in_body) as u32,
                 }
             } else {
-                Body::Bytes(self.payload(index))
-            }
-        } else {
-            Body::Bytes(&[])
-        };
-        let head = head
-            .get(usize::from(current.start)..current.end as usize)
-            .unwrap_or_default();
-        let in_body = (current.written as usize).saturating_sub(head.len());
-        let head = head.get(current.written as usize..).unwrap_or_default();
-        let body = match body {
-            Body::Bytes(bytes) => Body::Bytes(bytes.get(in_body..).unwrap_or_default()),
-            Body::External { .. } => body,
-        };
-        Some(Transmit { head, body })
+                Body::Bytes(payload.get(in_body..).unwrap_or_default())
+            },
+        })
     }
 
     /// Time may have passed since the chosen message was made ready.
@@ -248,8 +252,7 @@ impl<S: Storage> Client<S> {
             self.count_down(index, version);
             let aliased = self.output.current.take_if(|current| current.form != Form::Plain);
             if aliased.is_some() {
-                let (head, form) = self.address(index, version);
-                self.output.current = Some(Current::message(index, head, form));
+                self.output.current = Some(self.address(index, version));
             }
         }
     }
@@ -273,17 +276,11 @@ impl<S: Storage> Client<S> {
         let Some(mut current) = self.output.current else {
             return;
         };
-        let body = if let Job::Publish(index) = current.job {
-            self.payload_len(index) as u32
-        } else {
-            0
-        };
-        let total = current.head_len() + body;
         let before = current.written;
         current.written = u32::try_from(n)
             .unwrap_or(u32::MAX)
             .saturating_add(before)
-            .min(total);
+            .min(current.len);
         if current.written == before {
             return;
         }
@@ -291,7 +288,7 @@ impl<S: Storage> Client<S> {
         if before == 0 {
             self.begun(current.job);
         }
-        let (now, whole) = (self.now, current.written == total);
+        let (now, whole) = (self.now, current.written == current.len);
         self.count(|counters| counters.write_bytes(current.written - before));
         if let Some(connection) = &mut self.connection {
             connection.note_progress(now);
@@ -497,21 +494,18 @@ impl Current {
         Self {
             job,
             start: head.start as u8,
-            end: head.end as u32,
+            len: head.len() as u32,
             written: 0,
             form: Form::Plain,
         }
     }
 
-    /// A message.
-    pub(super) fn message(index: u16, head: core::ops::Range<usize>, form: Form) -> Self {
+    /// A message with its head there, and so many bytes of payload.
+    pub(super) fn message(index: u16, head: core::ops::Range<usize>, payload_len: usize, form: Form) -> Self {
         Self {
+            len: (head.len() + payload_len) as u32,
             form,
             ..Self::new(Job::Publish(index), head)
         }
-    }
-
-    const fn head_len(&self) -> u32 {
-        self.end - self.start as u32
     }
 }

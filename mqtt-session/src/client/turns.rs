@@ -1,19 +1,24 @@
 //! Whose turn it is to be sent.
 
-/// A kind of packet, in the order in which they go. Acknowledgements are of five kinds, each with an order of its own
-/// (`5/MQTT-4.6.0-2` to `5/MQTT-4.6.0-4`).
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Answers to packets that have no message here.
-    Owed,
-    PubAck,
-    PubRec,
-    PubComp,
-    PubRel,
-    Ping,
-    /// AUTH, SUBSCRIBE, UNSUBSCRIBE.
-    Control,
-    Message,
+use crate::flags::flags;
+
+flags! {
+    /// Of which classes something could be sent now.
+    pub(super) struct Waiting(u8) of
+    /// A kind of packet, in the order in which they go. Acknowledgements are of five kinds, each with an order of its own
+    /// (`5/MQTT-4.6.0-2` to `5/MQTT-4.6.0-4`).
+    enum Class {
+        /// Answers to packets that have no message here.
+        Owed,
+        PubAck,
+        PubRec,
+        PubComp,
+        PubRel,
+        Ping,
+        /// AUTH, SUBSCRIBE, UNSUBSCRIBE.
+        Control,
+        Message,
+    }
 }
 
 impl Class {
@@ -57,10 +62,14 @@ impl Turns {
     }
 
     /// A packet of this class goes; of the others, some wait.
-    pub(super) fn taken(&mut self, by: Class, waits: impl Fn(Class) -> bool) {
+    pub(super) fn taken(&mut self, by: Class, waiting: Waiting) {
+        let others = waiting.with(by, false);
         let mut counts = 0;
         for class in Class::ALL {
-            if class != by && waits(class) {
+            if others == Waiting::NONE {
+                break;
+            }
+            if others.has(class) {
                 let count = (self.0 >> class.shift() & 0xF) + 1;
                 counts |= count.min(Self::PATIENCE) << class.shift();
             }
@@ -83,7 +92,7 @@ mod tests {
             let overdue = Class::ALL.into_iter().find(|class| turns.is_overdue(*class));
             assert_eq!(overdue.is_some(), turns.any_is_overdue());
             let next = overdue.unwrap_or(Class::ALL[0]);
-            turns.taken(next, |_| true);
+            turns.taken(next, Waiting::ALL);
             for (class, since) in Class::ALL.into_iter().zip(&mut since) {
                 *since = if class == next { 0 } else { *since + 1 };
                 assert!(*since < bound, "{class:?} has been passed over {since} times");
@@ -95,15 +104,15 @@ mod tests {
     fn who_does_not_wait_is_not_passed_over() {
         let mut turns = Turns::EMPTY;
         for _ in 0..100 {
-            turns.taken(Class::PubAck, |_| false);
+            turns.taken(Class::PubAck, Waiting::NONE);
         }
         assert!(!turns.any_is_overdue());
         for n in 0..Turns::PATIENCE {
             assert!(!turns.is_overdue(Class::Message), "{n}");
-            turns.taken(Class::PubAck, |class| class == Class::Message);
+            turns.taken(Class::PubAck, Waiting::NONE.with(Class::Message, true));
         }
         assert!(turns.is_overdue(Class::Message));
-        turns.taken(Class::Message, |_| true);
+        turns.taken(Class::Message, Waiting::ALL);
         assert!(!turns.is_overdue(Class::Message));
     }
 }
