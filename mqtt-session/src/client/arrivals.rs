@@ -337,7 +337,11 @@ impl<S: Storage> Client<S> {
             self.storage.slot_mut(slot).kind = Kind::Free;
             return Err(why);
         }
-        packet.encode(version, self.storage.bytes_mut(slot))?;
+        if let Err(error) = packet.encode(version, self.storage.bytes_mut(slot)) {
+            self.storage.release(slot);
+            self.storage.slot_mut(slot).kind = Kind::Free;
+            return Err(error.into());
+        }
         self.outbox
             .free
             .remove(&mut super::Slots(&mut self.storage), slot);

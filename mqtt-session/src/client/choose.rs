@@ -225,6 +225,11 @@ impl<S: Storage> Client<S> {
         Some(self.address(index, version))
     }
 
+    /// No packet is taken before a record is persisted: answers that wait for it fill their ring.
+    pub(super) fn waits_for_record(&self) -> bool {
+        self.arrivals.owed.is_full() && self.owed_answer().is_none()
+    }
+
     /// The oldest answer that belongs to no message here, if no record is in its way.
     fn owed_answer(&self) -> Option<(Answerless, PacketId)> {
         let (answer, id) = self.arrivals.owed.first()?;

@@ -153,7 +153,12 @@ impl<S: Storage> Client<S> {
         if open >= self.journal.open {
             return;
         }
+        let was_deaf = self.waits_for_record();
         self.journal.open = open;
+        if was_deaf && !self.waits_for_record() {
+            self.note_received();
+            self.note_heard_again();
+        }
         let persisted = self.journal.persisted();
         if before / OPEN_LIMIT != persisted / OPEN_LIMIT {
             self.journal.session.sweep(persisted);

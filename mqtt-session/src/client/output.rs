@@ -262,19 +262,19 @@ impl<S: Storage> Client<S> {
     pub fn handle_written(&mut self, now: Instant, n: usize) {
         self.advance(now);
         let was_deaf = !self.wants_input();
-        self.note_written(n);
-        if was_deaf && self.wants_input() {
-            // The server may have been silent because it was not listened to.
+        if self.note_written(n) && was_deaf {
+            // The server may be silent because it is not listened to.
             self.note_received();
-            if let Some(connection) = &mut self.connection {
-                connection.heard_again(now);
+            if self.wants_input() {
+                self.note_heard_again();
             }
         }
     }
 
-    fn note_written(&mut self, n: usize) {
+    /// Some more of the current packet has been written, or nothing: false.
+    fn note_written(&mut self, n: usize) -> bool {
         let Some(mut current) = self.output.current else {
-            return;
+            return false;
         };
         let before = current.written;
         current.written = u32::try_from(n)
@@ -282,7 +282,7 @@ impl<S: Storage> Client<S> {
             .saturating_add(before)
             .min(current.len);
         if current.written == before {
-            return;
+            return false;
         }
         self.output.current = Some(current);
         if before == 0 {
@@ -305,6 +305,7 @@ impl<S: Storage> Client<S> {
             }
             self.written(current.job);
         }
+        true
     }
 
     /// Counts a packet that has been written, while its bytes are still there.

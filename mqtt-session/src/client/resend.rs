@@ -32,6 +32,13 @@ impl Connection {
 }
 
 impl<S: Storage> Client<S> {
+    /// What the server has sent meanwhile can be taken again.
+    pub(super) fn note_heard_again(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.heard_again(self.now);
+        }
+    }
+
     /// A PUBLISH of QoS 1 or 2, or a PUBREL, has been written.
     pub(super) fn answer_awaited(&mut self) {
         let (now, on) = (self.now, self.config.resend_after != Millis::LONGEST);

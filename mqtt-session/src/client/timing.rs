@@ -49,10 +49,11 @@ impl<S: Storage> Client<S> {
             .and_then(|connection| connection.ping_due(self.is_deaf(connection)))
     }
 
-    /// The server cannot be heard now, and so its silence says nothing: the caller does not read, or a message waits in
-    /// its buffer for the caller's acknowledgements.
+    /// The server cannot be heard now, and so its silence says nothing: the caller does not read, or what has come waits in
+    /// its buffer for the caller's acknowledgements or records. (If it waits for something to be written, every byte that
+    /// the transport takes is a sign of life.)
     fn is_deaf(&self, connection: &Connection) -> bool {
-        connection.facts.has(Fact::Paused) || self.arrivals.stalled
+        connection.facts.has(Fact::Paused) || self.arrivals.stalled || self.waits_for_record()
     }
 
     fn next_due(&self) -> Option<(Instant, Due)> {

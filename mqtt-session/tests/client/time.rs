@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mqtt_proto::{QoS, Version};
+use mqtt_proto::{Packet, QoS, Version};
 use mqtt_session::{
     Config, Event, Instant,
     client::{Ack, Acknowledge},
@@ -320,4 +320,35 @@ fn a_link_that_can_be_read_again_is_given_time_to_be_heard() {
     assert!(peer.events().is_empty());
     peer.wait(Duration::from_secs(1));
     assert_eq!(peer.events(), ["closed Client 0x8d"]);
+}
+
+/// PINGRESP is in the caller's buffer, behind the answer to a message that is half written. As long as the transport takes
+/// bytes of it the link is alive, and no longer.
+#[test]
+fn a_message_that_takes_long_to_be_written_is_not_the_servers_silence() {
+    for alive in [true, false] {
+        let mut peer = Peer::connected(Version::V311);
+        peer.client.ping(peer.now).unwrap();
+        assert_eq!(peer.sent(), ["PINGREQ"]);
+        peer.publish(QoS::ExactlyOnce, "a message of some length");
+        peer.sent_bytes(4);
+        peer.pubrec(1);
+        peer.send(&Packet::PingResp);
+        assert!(peer.events().is_empty());
+        for _ in 0..9 {
+            peer.wait(Duration::from_secs(15));
+            if alive {
+                peer.sent_bytes(1);
+                assert!(peer.events().is_empty());
+            }
+        }
+        if alive {
+            while peer.client.poll_transmit().is_some() {
+                peer.sent_bytes(1);
+            }
+            assert_eq!(peer.events(), ["ponged 1"]);
+        } else {
+            assert_eq!(peer.events(), ["aborted 1 ConnectionLost", "closed Client 0x8d"]);
+        }
+    }
 }

@@ -325,6 +325,35 @@ fn a_repeat_is_not_answered_before_its_message_is_recorded_as_taken() {
 }
 
 /// PUBCOMP without its record: after a crash the next message with this id would be taken for a repeat, and lost.
+/// PINGRESP is in the caller's buffer, behind what is not taken before there is room for its answer.
+#[test]
+fn a_disk_that_takes_its_time_is_not_the_servers_silence() {
+    let mut kept = Kept::connected(Version::V5);
+    for id in 1..=4 {
+        kept.peer.send_publish(QoS::ExactlyOnce, Some(id), false, b"x");
+    }
+    assert_eq!(kept.peer.events().len(), 4);
+    kept.peer.cut();
+    assert_eq!(kept.peer.events(), ["closed Transport"]);
+    kept.call(false);
+    assert_eq!(kept.peer.sent(), ["CONNECT"]);
+    kept.accept(true);
+    for id in 1..=4 {
+        kept.peer.send_publish(QoS::ExactlyOnce, Some(id), true, b"x");
+    }
+    assert!(kept.peer.events().is_empty());
+    assert!(!kept.peer.client.wants_input());
+    kept.peer.client.ping(kept.peer.now).unwrap();
+    assert_eq!(kept.peer.sent(), ["PINGREQ"]);
+    kept.peer.send(&Packet::PingResp);
+    kept.peer.wait(core::time::Duration::from_secs(60));
+    assert!(kept.peer.events().is_empty());
+    kept.sync();
+    assert!(kept.peer.events().is_empty());
+    assert_eq!(kept.peer.sent().len(), 4);
+    assert_eq!(kept.peer.events(), ["ponged 1"]);
+}
+
 #[test]
 fn pubcomp_waits_until_pubrel_is_persisted_however_often_pubrel_comes() {
     for version in Version::ALL {
