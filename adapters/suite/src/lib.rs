@@ -15,6 +15,7 @@ pub mod behaviour;
 mod broker;
 mod cutter;
 mod driver;
+mod keeper;
 pub mod reconnecting;
 mod subject;
 mod tap;
