@@ -1,10 +1,10 @@
 //! What a server can say to what it was told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use mqtt_proto::{
     Packet, PacketId, PacketType, Properties, Property, QoS, ReasonCode, Version,
-    packet::{Ack, ConnAck, ReasonCodes, SubAck, UnsubAck},
+    packet::{Ack, ConnAck, PublishHead, ReasonCodes, SubAck, UnsubAck},
 };
 
 use crate::encoded;
@@ -21,6 +21,8 @@ struct Asked {
 #[derive(Debug, Default)]
 pub(super) struct Server {
     asked: VecDeque<Asked>,
+    /// What the client has said that its aliases stand for.
+    aliases: BTreeMap<u16, String>,
 }
 
 impl Server {
@@ -28,11 +30,14 @@ impl Server {
     pub(super) fn heard(&mut self, packet: &Packet<'_>) {
         let (answer, id, filters) = match packet {
             Packet::Connect(_) => (PacketType::ConnAck, PacketId::MIN, 0),
-            Packet::Publish(publish) => match (publish.head.qos, publish.head.packet_id) {
-                (QoS::AtLeastOnce, Some(id)) => (PacketType::PubAck, id, 0),
-                (QoS::ExactlyOnce, Some(id)) => (PacketType::PubRec, id, 0),
-                _ => return,
-            },
+            Packet::Publish(publish) => {
+                self.look_up(&publish.head);
+                match (publish.head.qos, publish.head.packet_id) {
+                    (QoS::AtLeastOnce, Some(id)) => (PacketType::PubAck, id, 0),
+                    (QoS::ExactlyOnce, Some(id)) => (PacketType::PubRec, id, 0),
+                    _ => return,
+                }
+            }
             Packet::PubRec(ack) if !ack.code.is_failure() => (PacketType::PubRel, ack.packet_id, 0),
             Packet::PubRel(ack) => (PacketType::PubComp, ack.packet_id, 0),
             Packet::Subscribe(subscribe) => {
@@ -51,6 +56,21 @@ impl Server {
 
     pub(super) fn forget(&mut self) {
         self.asked.clear();
+        self.aliases.clear();
+    }
+
+    /// 5/MQTT-3.3.2-7: every alias is one that this connection was told.
+    fn look_up(&mut self, head: &PublishHead<'_>) {
+        let topic = head.topic.as_str();
+        let Some(alias) = head.properties.topic_alias() else {
+            assert!(!topic.is_empty(), "no topic and no alias");
+            return;
+        };
+        if topic.is_empty() {
+            assert!(self.aliases.contains_key(&alias), "{alias} stands for nothing");
+        } else {
+            self.aliases.insert(alias, topic.to_owned());
+        }
     }
 
     /// Answers one of the open questions; `how` chooses between the good and the bad answers.
@@ -111,6 +131,7 @@ impl Server {
 fn connack(how: u8, version: Version) -> Option<Vec<u8>> {
     let mut list = Vec::new();
     if version.has_properties() {
+        list.push(Property::TopicAliasMaximum(u16::from(how & 3)));
         if how & 8 != 0 {
             list.push(Property::ReceiveMaximum(u16::from(how & 3) + 1));
         }
