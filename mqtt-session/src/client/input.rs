@@ -121,6 +121,9 @@ impl<S: Storage> Client<S> {
         let frame = frame_len(rest, u32::MAX).map_err(|error| error.for_peer(version, Sender::Server))?;
         let (Frame::Len(len) | Frame::Need(len)) = frame;
         if self.is_streamed(rest, len) {
+            if self.link() == Link::Connecting {
+                return Err(rules::BEFORE_CONNACK.broken(version));
+            }
             return self.begin_stream(version, rest);
         }
         if len as u64 > u64::from(self.config.receive_buffer) {

@@ -216,3 +216,20 @@ fn an_event_in_pieces_survives_being_detached() {
         peer.rx.consume(handled.consumed);
     }
 }
+
+/// 5/MQTT-3.2.0-1, 3.1.1/MQTT-3.2.0-1: its beginning is as early as the whole of a small one.
+#[test]
+fn a_large_message_before_connack_closes() {
+    for (version, end) in [
+        (Version::V31, "closed Client 0x82"),
+        (Version::V311, "closed Client 0x82 3.1.1/MQTT-3.2.0-1"),
+        (Version::V5, "closed Client 0x82 5/MQTT-3.2.0-1"),
+    ] {
+        let mut peer = Peer::with(version, config(), Heap::new());
+        let connect = crate::peer::options(version, true);
+        peer.client.connect(peer.now, &connect).unwrap();
+        peer.sent();
+        let message = message(version, QoS::AtLeastOnce, false, 200);
+        assert_eq!(peer.send_and_hear(&message[..10]), [end]);
+    }
+}
