@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         "split" => fuzz_targets::split::run,
         "client" => fuzz_targets::client::run,
         "broker" => fuzz_targets::broker::run,
+        "records" => fuzz_targets::records::run,
         "dispatch" => fuzz_targets::dispatch::run,
         other => {
             eprintln!("usage: replay TARGET FILE...; there is no target {other:?}");

@@ -1,8 +1,9 @@
 //! Writes seeds for the fuzzer from the traces of `conformance`: every packet and every stream of every trace, in each
-//! of its versions.
+//! of its versions; and the journals of clients that are busy.
 //!
 //! `cargo run -p fuzz-targets --example seed [FOLDER]`, by default into `fuzz/corpus`. Then minimise: see `fuzz/README.md`.
 
+use core::time::Duration;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -17,7 +18,11 @@ use mqtt_conformance::{
         ast::{Direction, Item, Test, Wire},
     },
 };
-use mqtt_proto::Version;
+use mqtt_proto::{
+    Properties, Property, QoS, TopicFilter, TopicName, Version,
+    packet::{Connect, Subscription, SubscriptionOptions},
+};
+use mqtt_session::{Client, Config, Payload, Publish, record::frame, storage::Heap, testing::Net};
 
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -36,8 +41,82 @@ fn main() -> io::Result<()> {
             written += seeds_of(&trace, &name, version, &folder)?;
         }
     }
+    written += journals(&folder.join("records"))?;
     println!("{written} seeds in {}", folder.display());
     Ok(())
+}
+
+/// Journals of two clients that are busy with each other, at several moments, as they lie on the disk and as frames.
+fn journals(folder: &Path) -> io::Result<usize> {
+    const KEPT: &[Property<'_>] = &[Property::SessionExpiryInterval(u32::MAX)];
+    const LISTED: &[Property<'_>] = &[
+        Property::MessageExpiryInterval(60),
+        Property::UserProperty("k", "v"),
+    ];
+    fs::create_dir_all(folder)?;
+    let mut written = 0;
+    let mut config = Config::DEFAULT;
+    config.journal = true;
+    let mut net: Net = Net::new(Default::default());
+    for c in 0..2 {
+        net.add(Client::new(config, Heap::new()));
+        let id = ["one", "two"][c];
+        let options = Connect {
+            properties: Properties::new(KEPT),
+            clean_start: false,
+            ..Connect::new(Version::V5, id)
+        };
+        net.connect(c, &options).map_err(io::Error::other)?;
+        net.settle();
+        let filter = TopicFilter::new("t/#").map_err(io::Error::other)?;
+        let options = SubscriptionOptions::new(QoS::ExactlyOnce);
+        let now = net.now();
+        net.client(c)
+            .subscribe(now, &[Subscription { filter, options }], Properties::EMPTY)
+            .map_err(io::Error::other)?;
+        net.settle();
+    }
+    for n in 0..24_u32 {
+        let by = n as usize % 2;
+        let now = net.now();
+        let mut message = Publish::new(
+            TopicName::new("t/x").map_err(io::Error::other)?,
+            QoS::ALL[1 + n as usize / 2 % 2],
+        );
+        if n % 3 == 0 {
+            message.properties = Properties::new(LISTED);
+            message.deadline = Some(now + Duration::from_secs(u64::from(n)));
+        }
+        let payload = if n % 5 == 4 {
+            Payload::External(n)
+        } else {
+            Payload::Copy(b"payload")
+        };
+        if net.client(by).publish(now, &message, payload).is_ok() {
+            net.disk(by).hold(n % 4 == 0);
+            net.turn();
+        }
+        let journal: Vec<_> = net.disk(by).records(usize::MAX).collect();
+        let mut raw = vec![1 | (n as u8 & 6)];
+        let mut framed = vec![n as u8 & 6];
+        for record in journal {
+            let mut frame = vec![0; record.encoded_len()];
+            let frame = record.encode(&mut frame).unwrap_or_default();
+            raw.extend(frame);
+            if let Ok(frame) = frame::read(frame) {
+                framed.extend([frame.kind, frame.body.len() as u8]);
+                framed.extend(frame.body);
+            }
+        }
+        raw.truncate(raw.len() - n as usize % 7);
+        fs::write(folder.join(format!("raw-{n}")), raw)?;
+        fs::write(folder.join(format!("framed-{n}")), framed)?;
+        written += 2;
+        if n % 8 == 7 {
+            net.compact(by);
+        }
+    }
+    Ok(written)
 }
 
 fn seeds_of(trace: &Trace, name: &str, version: Version, folder: &Path) -> io::Result<usize> {

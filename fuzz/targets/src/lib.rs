@@ -5,6 +5,7 @@
 //! | [`decode`] | no bytes make the codec panic; all its doors agree; what is printed can be parsed |
 //! | [`round_trip`] | what decodes can be encoded, and what was encoded decodes to the same |
 //! | [`split`] | however what a server sends is split, the client tells and writes the same |
+//! | [`records`] | whatever a journal holds, a client is made from it or says why not, and goes on |
 //! | [`client`] | whatever a server and an application do, no operation is lost, doubled or left over |
 //! | [`broker`] | whatever clients do, a server says nothing wrong, and holds no more than its limits |
 //! | [`dispatch`] | messages go where a matcher that looks at every pattern says, with its captures, in the documented order |
@@ -21,6 +22,7 @@ pub mod client;
 pub mod decode;
 pub mod dispatch;
 pub mod drafts;
+pub mod records;
 pub mod round_trip;
 pub mod split;
 

@@ -32,4 +32,4 @@ macro_rules! corpora {
     )*};
 }
 
-corpora!(decode, round_trip, split, client, broker, dispatch);
+corpora!(decode, round_trip, split, client, broker, dispatch, records);

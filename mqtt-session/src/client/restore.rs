@@ -82,6 +82,8 @@ impl<S: Storage> Client<S> {
 pub struct Restoring<S: Storage> {
     client: Client<S>,
     places: Places,
+    /// A token was seen, so that others can be compared with the next one.
+    begun: bool,
 }
 
 impl<S: Storage> Restoring<S> {
@@ -93,6 +95,7 @@ impl<S: Storage> Restoring<S> {
         Self {
             client,
             places: Places::default(),
+            begun: false,
         }
     }
 
@@ -119,9 +122,7 @@ impl<S: Storage> Restoring<S> {
                     client: id,
                 };
                 client.journal.restored(client.session, number);
-                if client.next_token.is_older_than(next) {
-                    client.next_token = next;
-                }
+                self.note_next(next);
             }
             Record::Message(ref message) => self.message(message)?,
             Record::Sent { token, id } => {
@@ -415,8 +416,13 @@ impl<S: Storage> Restoring<S> {
 
     /// New tokens are above all that were.
     fn note_token(&mut self, token: Token) {
-        if !token.is_older_than(self.client.next_token) {
-            self.client.next_token = token.next();
+        self.note_next(token.next());
+    }
+
+    fn note_next(&mut self, next: Token) {
+        if !self.begun || self.client.next_token.is_older_than(next) {
+            self.client.next_token = next;
         }
+        self.begun = true;
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! The first two bytes choose memory and configuration, the rest is a list of operations; see `Op`. In the end the link is
 //! lost, a server without the session takes over and answers everything: then every operation must have ended
-//! exactly once, and all memory must be free again.
+//! exactly once, and all memory must be free again. If there is a journal, a client made from it is at the end of each link
+//! what the client is.
 
+mod journal;
 mod server;
 mod tally;
 mod world;
@@ -114,6 +116,7 @@ pub fn run(data: &[u8]) {
         config.max_age = Some(Duration::from_secs(40));
         config.resend_after = Some(Duration::from_secs(7));
     }
+    config.journal = memory & 8 != 0;
     match memory & 3 {
         0 => play(World::new(config, Fixed::<4, 256>::new()), choices),
         1 => play(World::new(config, Heap::new()), choices),

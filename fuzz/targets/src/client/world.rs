@@ -16,6 +16,7 @@ use mqtt_session::{
 
 use super::{
     LAST,
+    journal::Journal,
     server::Server,
     tally::{Tally, frames},
 };
@@ -41,6 +42,7 @@ pub(super) struct World<S: Storage> {
     stream: Option<Stream>,
     /// What a client should have counted.
     tally: Tally,
+    journal: Journal,
 }
 
 /// A message of which not everything was told.
@@ -86,7 +88,13 @@ impl<S: Storage> World<S> {
             told: BTreeSet::new(),
             stream: None,
             tally: Tally::default(),
+            journal: Journal::default(),
         }
+    }
+
+    /// What is to be recorded is written, and is safe if `synced`.
+    fn record(&mut self, synced: bool) {
+        self.journal.take(&mut self.client, self.now, synced);
     }
 
     /// The version that is spoken, if any is.
@@ -131,6 +139,8 @@ impl<S: Storage> World<S> {
     pub(super) fn cut(&mut self) {
         self.client.handle_disconnect(self.now);
         self.events(false);
+        self.record(false);
+        self.journal.check(&self.client, self.now);
         if let Some(link) = self.link.take() {
             assert!(link.closed, "each connection ends with one Closed");
         }
@@ -280,6 +290,8 @@ impl<S: Storage> World<S> {
 
     /// At most so many bytes of the next packet leave; false if there is none.
     pub(super) fn write(&mut self, n: usize) -> bool {
+        // What is half written is not looked at: it may go on while something else waits.
+        self.record(n == usize::MAX);
         let Some(transmit) = self.client.poll_transmit() else {
             return false;
         };
@@ -312,6 +324,7 @@ impl<S: Storage> World<S> {
     }
 
     pub(super) fn take(&mut self, room: usize) {
+        self.record(room & 1 == 1);
         let mut out = vec![0; room];
         let n = self.client.take_transmit(self.now, &mut out);
         self.tally.bytes_out += n as u64;
@@ -592,10 +605,12 @@ impl<S: Storage> World<S> {
             self.acknowledge(0, ReasonCode::SUCCESS, false);
         }
         self.fresh_connection();
+        self.record(true);
         assert!(self.live.is_empty(), "never ended: {:?}", self.live);
         assert!(self.told.is_empty());
         assert!(self.client.is_idle());
         self.all_memory_is_free();
+        self.record(true);
         assert!(self.client.is_idle());
         self.tally.check(self.client.counters());
     }
@@ -616,6 +631,7 @@ impl<S: Storage> World<S> {
         let publish = |world: &mut Self, len: usize| {
             let message = Publish::new(TopicName::new("t").expect("a topic"), QoS::ExactlyOnce);
             let payload = vec![b'x'; len];
+            world.record(true);
             let token = world.client.publish(world.now, &message, &payload[..]);
             let token = token.unwrap_or_else(|e| panic!("memory is lost: {e}"));
             world.accepted(token.get());
