@@ -87,6 +87,13 @@ impl<S: Storage> Client<S> {
     }
 
     /// CONNECT announces this maximum, which is 0 where the storage keeps no aliases.
+    #[cfg_attr(
+        not(feature = "alloc"),
+        allow(
+            clippy::needless_pass_by_ref_mut,
+            reason = "no table to change without an allocator"
+        )
+    )]
     pub(super) fn take_aliases(&mut self, maximum: u16) {
         #[cfg(feature = "alloc")]
         if let Some(known) = self.storage.aliases_mut() {
@@ -96,6 +103,13 @@ impl<S: Storage> Client<S> {
     }
 
     /// Takes note of what the server calls a topic; also if the message itself is passed over.
+    #[cfg_attr(
+        not(feature = "alloc"),
+        allow(
+            clippy::needless_pass_by_ref_mut,
+            reason = "no table to change without an allocator"
+        )
+    )]
     pub(super) fn note_alias(&mut self, version: Version, head: &PublishHead<'_>) -> Result<(), Violation> {
         #[cfg(feature = "alloc")]
         if let Some(known) = self.storage.aliases_mut() {

@@ -32,6 +32,23 @@ use crate::{
 pub(super) const HEADER: usize = 5;
 
 impl<S: Storage> Client<S> {
+    /// Bytes of the block for a message, an alias aside, and of its payload if that will be shared.
+    pub(super) fn room_for(
+        measured: &Measured<'_>,
+        payload: &Payload<'_>,
+        moments: &Moments,
+    ) -> (usize, usize) {
+        let head_len = measured.head_len(moments);
+        match payload {
+            Payload::Copy(bytes) => (head_len.saturating_add(bytes.len()), 0),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) if S::SHARES => (head_len, bytes.len()),
+            #[cfg(feature = "bytes")]
+            Payload::Shared(bytes) => (head_len.saturating_add(bytes.len()), 0),
+            Payload::External(_) => (head_len, 0),
+        }
+    }
+
     /// Puts the payload into its place.
     pub(super) fn keep_payload(&mut self, index: u16, payload: Payload<'_>) {
         match payload {
@@ -290,19 +307,6 @@ impl<'a> Measured<'a> {
         slot.marks.set(Mark::Aliased, self.alias.is_some());
         moments.keep(storage, index);
         Ok(())
-    }
-
-    /// Bytes of the block, and of a payload that is shared.
-    pub(super) fn room<S: Storage>(&self, payload: &Payload<'_>, moments: &Moments) -> (usize, usize) {
-        let head_len = self.head_len(moments);
-        match payload {
-            Payload::Copy(bytes) => (head_len.saturating_add(bytes.len()), 0),
-            #[cfg(feature = "bytes")]
-            Payload::Shared(bytes) if S::SHARES => (head_len, bytes.len()),
-            #[cfg(feature = "bytes")]
-            Payload::Shared(bytes) => (head_len.saturating_add(bytes.len()), 0),
-            Payload::External(_) => (head_len, 0),
-        }
     }
 }
 

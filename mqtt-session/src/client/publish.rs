@@ -101,7 +101,7 @@ impl<S: Storage> Client<S> {
             }
         }
         let moments = Moments::new(self.now, message);
-        let (own, shared) = measured.room::<S>(payload, &moments);
+        let (own, shared) = Self::room_for(&measured, payload, &moments);
         let alias = measured.alias_room(&moments);
         self.make_room(own.saturating_add(alias).saturating_add(shared), true)?;
         let index = self.place(&measured, payload, &moments, self.next_token)?;
@@ -120,7 +120,7 @@ impl<S: Storage> Client<S> {
         moments: &Moments,
         token: Token,
     ) -> Result<u16, Refused> {
-        let (own, shared) = measured.room::<S>(payload, moments);
+        let (own, shared) = Self::room_for(measured, payload, moments);
         let index = self.free_slot().ok_or(Refused::Slots)?;
         self.storage.slot_mut(index).kind = Kind::Publish;
         if let Err(why) = self
