@@ -94,7 +94,23 @@ fn go_on<S: Storage>(config: Config, storage: impl Fn() -> S, records: &[Record<
     let again = Client::restore(config, storage(), NOW, snapshot.iter().copied())
         .unwrap_or_else(|error| panic!("{error}: {snapshot:?}"));
     let twice: Vec<Record<'_>> = again.snapshot().collect();
-    assert_eq!(written(&snapshot), written(&twice), "{snapshot:?}\n{twice:?}");
+    // Of tokens that are more than half of all tokens apart, as no client has them, nobody can say which is next.
+    let known = |records: &[Record<'_>]| match records.first() {
+        Some(&Record::Session {
+            exists,
+            outdated,
+            client,
+            number,
+            ..
+        }) => (exists, outdated, client, number),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(known(&snapshot), known(&twice));
+    assert_eq!(
+        written(&snapshot[1..]),
+        written(&twice[1..]),
+        "{snapshot:?}\n{twice:?}"
+    );
     drop(snapshot);
 
     // It goes on with its session, and ends when that is lost.
