@@ -87,8 +87,13 @@ impl<T: Transport, S: Storage> Client<T, S> {
     /// A client over any transport that was never connected. Allocates a receive buffer of
     /// [`Config::receive_buffer`] bytes.
     pub fn with_transport(transport: T, config: Config, storage: S) -> Self {
+        Self::with_machine(transport, mqtt_session::Client::new(config, storage))
+    }
+
+    /// A client with a session that exists, such as one that was restored. A connection that it may have is lost.
+    pub fn with_machine(transport: T, machine: mqtt_session::Client<S>) -> Self {
         Self {
-            driver: Driver::new(config, storage),
+            driver: Driver::with_machine(machine),
             transport,
         }
     }

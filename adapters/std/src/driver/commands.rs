@@ -12,7 +12,7 @@ use mqtt_session::{
     AckToken, Client, NotTaken, Payload, Publish, Refused, Token, client::Ack, storage::Storage,
 };
 
-use super::{Driver, supervision::Supervision};
+use super::{Driver, Journal, journal::Records, supervision::Supervision};
 
 impl<S: Storage> Driver<S> {
     /// See [`Client::publish`].
@@ -158,6 +158,11 @@ impl<S: Storage> Driver<S> {
         self.tx.source = Some(Box::new(source));
     }
 
+    /// See [`commands!`](crate::commands).
+    pub fn set_journal(&mut self, journal: impl Journal + Send + 'static) {
+        self.records = Records::Kept(Box::new(journal));
+    }
+
     /// The session.
     pub const fn machine(&self) -> &Client<S> {
         &self.machine
@@ -292,6 +297,12 @@ macro_rules! commands {
             source: impl FnMut(::mqtt_session::Token, u32, &mut [u8]) -> ::std::io::Result<usize> + Send + 'static,
         ) {
             self.$($driver).+.set_payload_source(source);
+        }
+
+        /// Says where records are kept safe, if [`Config::journal`](mqtt_session::Config::journal) is on. With that and
+        /// without a journal, every connection ends at once.
+        pub fn set_journal(&mut self, journal: impl $crate::driver::Journal + Send + 'static) {
+            self.$($driver).+.set_journal(journal);
         }
 
         /// The session, to be asked about its state: what is in the outbox, counters, deadlines.

@@ -16,9 +16,11 @@
 //! | `mod` | a connection's life: bytes in and out, its end |
 //! | `commands` | what a client can be told to do, once for all clients |
 //! | `supervision` | connecting again by policy, and bringing subscriptions back, on request |
+//! | `journal` | records made safe before what depends on them is sent |
 //! | `outgoing` | small packets gathered, large ones written from where they lie, external payloads |
 
 mod commands;
+mod journal;
 mod outgoing;
 mod supervision;
 
@@ -32,6 +34,8 @@ use mqtt_session::{
 };
 
 use crate::Clock;
+pub use journal::Journal;
+use journal::Records;
 use outgoing::Outgoing;
 use supervision::Supervision;
 
@@ -61,6 +65,7 @@ pub struct Driver<S: Storage> {
     /// Nothing more can be written.
     write_error: Option<io::Error>,
     error: Option<io::Error>,
+    records: Records,
     /// What makes it connect again.
     supervision: Option<Box<Supervision>>,
 }
@@ -101,6 +106,7 @@ impl<S: Storage> Driver<S> {
             aborted: false,
             write_error: None,
             error: None,
+            records: Records::None,
             supervision: None,
         }
     }
@@ -185,7 +191,7 @@ impl<S: Storage> Driver<S> {
 
     /// The next event that can be told without IO, and how many bytes were consumed with it: see [`view`](Self::view).
     pub fn next_event(&mut self) -> Option<(Found, usize)> {
-        if self.link == Link::Open && self.write_error.is_none() {
+        if self.keep_records() && self.link == Link::Open {
             // Whatever fits is taken out of the machine first, so that commands given at every event find room.
             self.tx.gather(&mut self.machine, self.now);
         }
@@ -280,7 +286,7 @@ impl<S: Storage> Driver<S> {
 
     /// What to write next: one part, then the other, of which one is not empty.
     pub fn transmit(&mut self) -> Option<[&[u8]; 2]> {
-        if self.link != Link::Open || self.write_has_failed() {
+        if !self.keep_records() || self.link != Link::Open {
             return None;
         }
         let Self { machine, tx, now, .. } = self;
@@ -292,6 +298,16 @@ impl<S: Storage> Driver<S> {
                 None
             }
         }
+    }
+
+    /// Makes safe what has to be before anything depends on it. `false`: nothing can be sent.
+    fn keep_records(&mut self) -> bool {
+        if self.write_error.is_none() {
+            if let Err(error) = self.records.keep(&mut self.machine, self.now) {
+                self.write_error = Some(error);
+            }
+        }
+        self.write_error.is_none()
     }
 
     /// So many bytes of what [`transmit`](Self::transmit) gave were written; 0: the transport takes no more.
