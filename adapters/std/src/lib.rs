@@ -38,6 +38,7 @@
 //! - [`Client`] over [`Tcp`] waits for both directions at once, and another thread can interrupt it with a [`Notifier`].
 //! - [`Client`] over [`ReadTimeouts`] takes any `Read + Write`, such as a TLS stream over a socket with a read time-out.
 //! - [`Reconnecting`] connects again by itself, as a policy says, and brings subscriptions back.
+//! - [`FileJournal`] lets a session outlive its process.
 //! - [`Transport`] is what either is to the client.
 //! - [`driver`] is a client but for its transport, of which `mqtt-async` is made too.
 #![allow(
@@ -49,6 +50,7 @@ mod client;
 mod clock;
 pub mod driver;
 mod error;
+mod journal;
 mod news;
 mod options;
 mod reconnecting;
@@ -58,6 +60,7 @@ mod transport;
 pub use client::Client;
 pub use clock::Clock;
 pub use error::ConnectError;
+pub use journal::{FileJournal, JournalError};
 pub use news::{Attempt, News, Stop, Stopped, Waiting};
 pub use options::{Options, Will};
 pub use reconnecting::Reconnecting;

@@ -23,6 +23,21 @@ pub trait Journal {
     /// It cannot be made safe. The connection ends with this error, and so does every later one: what was appended and is
     /// not safe would be missing for ever. Go on with a client that is restored from the journal.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// It has grown far beyond what is alive: a snapshot may take its place.
+    fn is_long(&self) -> bool {
+        false
+    }
+
+    /// Puts these records in the place of all there are, and makes them safe; all that was appended is synced. Called after
+    /// [`is_long`](Self::is_long).
+    ///
+    /// # Errors
+    /// As of [`sync`](Self::sync).
+    fn replace(&mut self, snapshot: &mut dyn Iterator<Item = Record<'_>>) -> io::Result<()> {
+        let _ = snapshot;
+        Ok(())
+    }
 }
 
 /// What has become of the journal.
@@ -48,7 +63,7 @@ impl Records {
                     io::ErrorKind::Unsupported,
                     "Config::journal is on, and there is no journal",
                 )),
-                Self::Kept(journal) => append(&mut **journal, machine, now),
+                Self::Kept(journal) => persist(&mut **journal, machine, now),
                 Self::Broken => Err(io::Error::other("the journal has failed before")),
             };
             if let Err(error) = kept {
@@ -66,7 +81,17 @@ impl Records {
     }
 }
 
-fn append<S: Storage>(journal: &mut dyn Journal, machine: &mut Client<S>, now: Instant) -> io::Result<()> {
+/// Makes all safe that the machine has to record, and tells it so. For those who drive a machine by hand; clients with a
+/// [`Driver`](super::Driver) do it by themselves.
+///
+/// # Errors
+/// It cannot be made safe: the machine must be driven no further, because what was given out and is not safe would be missing
+/// for ever.
+pub fn persist<S: Storage>(
+    journal: &mut dyn Journal,
+    machine: &mut Client<S>,
+    now: Instant,
+) -> io::Result<()> {
     let mut last = None;
     while let Some((seq, record)) = machine.poll_record() {
         journal.append(&record)?;
@@ -75,6 +100,9 @@ fn append<S: Storage>(journal: &mut dyn Journal, machine: &mut Client<S>, now: I
     if let Some(last) = last {
         journal.sync()?;
         machine.handle_persisted(now, last);
+        if journal.is_long() {
+            journal.replace(&mut machine.snapshot())?;
+        }
     }
     Ok(())
 }

@@ -34,8 +34,8 @@ use mqtt_session::{
 };
 
 use crate::Clock;
-pub use journal::Journal;
 use journal::Records;
+pub use journal::{Journal, persist};
 use outgoing::Outgoing;
 use supervision::Supervision;
 

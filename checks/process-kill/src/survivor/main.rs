@@ -9,7 +9,6 @@
     reason = "a program with a thread, that ends itself when anything unexpected happens"
 )]
 
-mod journal;
 mod publisher;
 mod session;
 mod subscriber;

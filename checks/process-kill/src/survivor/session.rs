@@ -13,17 +13,17 @@ use mqtt_session::{
     client::{Acknowledge, OwnedEvent},
     storage::Heap,
 };
-use mqtt_std::Clock;
+use mqtt_std::{Clock, FileJournal, driver::persist};
 use process_kill::{JOURNAL, Random};
 
-use crate::{Life, Result, journal::Journal};
+use crate::{Life, Result};
 
 /// Between two looks at a socket that has brought nothing.
 const NAP: Duration = Duration::from_micros(100);
 
 pub(crate) struct Session {
     pub(crate) machine: Client<Heap>,
-    journal: Journal,
+    journal: FileJournal,
     clock: Clock,
     link: Option<TcpStream>,
     rx: ReceiveBuffer<Box<[u8]>>,
@@ -32,10 +32,9 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn open(life: &Life, acknowledge: Acknowledge) -> Result<Self> {
         let mut config = Config::DEFAULT;
-        config.journal = true;
         config.acknowledge = acknowledge;
         let clock = Clock::new();
-        let (journal, machine) = Journal::open(&life.directory.join(JOURNAL), config, clock.now())?;
+        let (journal, machine) = FileJournal::open(life.directory.join(JOURNAL), config, Heap::new())?;
         Ok(Self {
             machine,
             journal,
@@ -70,7 +69,7 @@ impl Session {
     /// Everything that was accepted and taken is safe after this.
     pub(crate) fn persist(&mut self) -> io::Result<()> {
         let now = self.now();
-        self.journal.persist(&mut self.machine, now)
+        persist(&mut self.journal, &mut self.machine, now)
     }
 
     /// Writes what can be, reads what has come within a moment, and tells of it. The journal is written in some turns only,
