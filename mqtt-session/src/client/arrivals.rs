@@ -369,13 +369,32 @@ impl<S: Storage> Client<S> {
     pub(super) fn await_pubrel_again(&mut self, index: u16) {
         let id = self.storage.arrival(index).answers;
         if self.storage.find_arrival(id).is_some() {
-            // The server has used the id for another message, which it must not.
-            self.free_arrival(index);
+            // The server has used the id for another message, which it must not. That the one before is over is recorded
+            // all the same, or the other one would be taken for it.
+            let trail = self.storage.arrival(index).trail;
+            if trail.is_owed() && trail.is_recorded() {
+                self.unlink_arrival(index);
+                self.storage.arrival_mut(index).forget_answer();
+            } else {
+                self.free_arrival(index);
+            }
             return;
         }
         self.unlink_arrival(index);
         self.storage.set_arrival_id(index, Some(id));
         self.note_arrival(index);
+    }
+
+    /// Nothing is left of the message in this row, which is on no list, but that its end is to be recorded.
+    pub(super) fn is_arrival_over(&self, index: u16) -> bool {
+        self.storage.arrival(index).trail.is_recorded() && !self.arrivals.is_used(&self.storage, index)
+    }
+
+    /// Frees a row of which that was true.
+    pub(super) fn free_arrival_over(&mut self, index: u16) {
+        self.storage.arrival_mut(index).clear();
+        self.arrivals.free.push_back(&mut Rows(&mut self.storage), index);
+        self.arrivals.stalled = false;
     }
 
     /// Forgets a message.

@@ -256,7 +256,11 @@ impl<S: Storage> Client<S> {
     pub(super) fn note_session_lost(&mut self) {
         self.journal.number = self.journal.number.wrapping_add(1);
         self.note_session();
-        while self.journal.arrivals.pop(&mut Rows(&mut self.storage)).is_some() {}
+        while let Some(index) = self.journal.arrivals.pop(&mut Rows(&mut self.storage)) {
+            if self.is_arrival_over(index) {
+                self.free_arrival_over(index);
+            }
+        }
         self.outbox.unprepared = self.outbox.messages.first();
     }
 
@@ -363,7 +367,11 @@ impl<S: Storage> Client<S> {
             let index = self.journal.arrivals.pop(&mut Rows(&mut self.storage))?;
             if let Some(record) = self.says_arrival(index) {
                 let received = matches!(record, Record::Received { .. });
-                self.storage.arrival_mut(index).trail.given(seq, received);
+                if self.is_arrival_over(index) {
+                    self.free_arrival_over(index);
+                } else {
+                    self.storage.arrival_mut(index).trail.given(seq, received);
+                }
                 return Some(record);
             }
         }

@@ -228,6 +228,11 @@ impl ArrivalSlot {
         }
     }
 
+    /// Nothing is to be answered any more.
+    pub(crate) const fn forget_answer(&mut self) {
+        self.marks.set(ArrivalMark::Answered, false);
+    }
+
     pub(crate) const fn set_answer(&mut self, code: ReasonCode) {
         self.marks.set(ArrivalMark::Answered, true);
         self.answer = code;

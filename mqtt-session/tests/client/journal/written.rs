@@ -269,3 +269,32 @@ fn the_properties_of_acknowledgements_and_requests_leave_no_record() {
     kept.peer.sent();
     assert!(kept.sync().is_empty());
 }
+
+/// The server must not use an id before PUBCOMP has come (5/MQTT-2.2.1-4, 3.1.1/MQTT-2.3.1-4). If it does, the journal does
+/// not take the second message for the first one.
+#[test]
+fn an_id_that_is_used_too_early_is_that_of_another_message_in_the_journal_too() {
+    for version in Version::ALL {
+        for (qos, records) in [
+            (QoS::AtLeastOnce, &["received ended #7"][..]),
+            (QoS::ExactlyOnce, &["received ended #7", "received #7"]),
+        ] {
+            let mut kept = Kept::connected(version);
+            kept.peer.send_publish(QoS::ExactlyOnce, Some(7), false, b"one");
+            kept.peer.events();
+            kept.sync();
+            kept.peer.sent();
+            kept.peer
+                .send(&Packet::PubRel(Ack::new(id(7), ReasonCode::SUCCESS)));
+            kept.peer.send_publish(qos, Some(7), false, b"two");
+            assert_eq!(kept.peer.events(), ["message two"]);
+            kept.peer.cut();
+            kept.peer.events();
+            assert_eq!(kept.sync(), records, "{version} {qos:?}");
+            let received = |kept: &Kept| kept.peer.client.snapshot().count() - 1;
+            assert_eq!(received(&kept), records.len() - 1);
+            assert_eq!(received(&kept.again(kept.ends.len())), records.len() - 1);
+            assert!(kept.peer.client.is_idle());
+        }
+    }
+}
