@@ -30,8 +30,6 @@ pub struct FileJournal {
     /// From so many on, a snapshot takes its place.
     compact_at: u64,
     unwritten: Vec<u8>,
-    /// A write failed: what stands behind `length` is not known.
-    torn: bool,
 }
 
 /// A journal cannot be read.
@@ -96,8 +94,9 @@ impl FileJournal {
             length,
             compact_at: LEAST.max(length.saturating_mul(2)),
             unwritten: Vec::new(),
-            torn: false,
         };
+        // A file that was just made is safe when its name is.
+        journal.sync_name()?;
         Ok((journal, restoring.finish()))
     }
 
@@ -109,6 +108,15 @@ impl FileJournal {
     /// Nothing was recorded.
     pub const fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// The file's name is safe when its directory is; only Unix can say so.
+    fn sync_name(&self) -> io::Result<()> {
+        if cfg!(unix) {
+            let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
     }
 
     fn push(&mut self, record: &Record<'_>) -> io::Result<()> {
@@ -129,14 +137,8 @@ impl Journal for FileJournal {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.torn {
-            // What an earlier attempt left must not stand between records.
-            self.file.set_len(self.length)?;
-        }
-        self.torn = true;
         self.file.write_all(&self.unwritten)?;
         self.file.sync_data()?;
-        self.torn = false;
         self.length += self.unwritten.len() as u64;
         self.unwritten.clear();
         Ok(())
@@ -162,17 +164,10 @@ impl Journal for FileJournal {
         fs::rename(&new, &self.path)?;
         // From here on this is the journal, whatever else fails.
         self.file = file;
-        self.torn = false;
         self.length = self.unwritten.len() as u64;
         self.compact_at = LEAST.max(self.length.saturating_mul(2));
         self.unwritten.clear();
-        // The new name is safe when the directory is; only Unix can say so.
-        #[cfg(unix)]
-        {
-            let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
-        }
-        Ok(())
+        self.sync_name()
     }
 }
 
