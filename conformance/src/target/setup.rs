@@ -32,7 +32,7 @@ pub const FEATURES: &[&str] = &[
 ];
 
 /// What our own server cannot do yet; the client can do all of it.
-pub const OURS_LACKS: &[&str] = &["enhanced-authentication", "topic-alias-to-client"];
+pub const OURS_LACKS: &[&str] = &["enhanced-authentication"];
 
 /// Why this target cannot be asked: it lacks something that the trace requires.
 pub(super) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
@@ -90,6 +90,7 @@ fn set_server(config: &mut ServerConfig, name: &str, setting: &Setting<'_>) -> O
                 "session_expiry_interval" => limits.session_expiry_max = u32::try_from(n).ok()?,
                 "server_keep_alive" => limits.keep_alive_max = Some(small?),
                 "max_in_flight" => limits.max_in_flight = small?,
+                "topic_aliases_to_client" => limits.topic_aliases_to_client = small?,
                 "connections" => limits.connections = size?,
                 "sessions" => limits.sessions = size?,
                 "queue_messages" => limits.queue_messages = size?,

@@ -11,12 +11,15 @@
 //! | [`next_free_id`] | which packet id comes next |
 //! | [`expiry_left`] | what is left of a Message Expiry Interval |
 //! | `Aliases` | topics that the peer calls by number (feature `alloc`) |
+//! | `GivenAliases` | topics that we call by number to the peer (feature `alloc`) |
 //! | [`rules`] | the rules that take a session to check, with their statements |
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 #[cfg(feature = "alloc")]
 mod aliases;
 mod expiry;
+#[cfg(feature = "alloc")]
+mod given_aliases;
 mod ids;
 mod incoming;
 mod outgoing;
@@ -26,6 +29,8 @@ mod window;
 #[cfg(feature = "alloc")]
 pub use aliases::{AliasFault, Aliases};
 pub use expiry::expiry_left;
+#[cfg(feature = "alloc")]
+pub use given_aliases::{GivenAliases, Naming};
 pub use ids::next_free_id;
 pub use incoming::{Incoming, OnPubRel, OnPublish};
 pub use outgoing::{Answer, OnAnswer, Outgoing, Resend};

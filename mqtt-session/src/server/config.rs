@@ -86,6 +86,9 @@ pub struct Limits {
     /// Topic aliases that a client may use; announced as Topic Alias Maximum. Each costs its topic while the connection
     /// lasts. Default: 16.
     pub topic_alias_maximum: u16,
+    /// Topic aliases that the server gives one client of its own accord, for topics that come more than once; the
+    /// client's Topic Alias Maximum may be lower. Each costs its topic while the connection lasts. Default: 16.
+    pub topic_aliases_to_client: u16,
     /// Messages that wait for one session, those under way not counted. Default: 100,000.
     pub queue_messages: usize,
     /// Bytes of the messages that wait for one session; a shared message counts in full in each queue. Default: 64 MiB.
@@ -131,6 +134,7 @@ impl Default for Limits {
             receive_maximum: 1_024,
             max_in_flight: 1_024,
             topic_alias_maximum: 16,
+            topic_aliases_to_client: 16,
             queue_messages: 100_000,
             queue_bytes: 64 * 1024 * 1024,
             retained_messages: 1_000_000,

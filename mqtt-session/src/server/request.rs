@@ -166,12 +166,13 @@ impl Delivery {
             .saturating_add(ids)
     }
 
-    /// Bytes of the PUBLISH, also before it has its packet id; `None` if no packet can hold it.
-    pub(crate) fn encoded_len(&self, version: Version, now: Instant) -> Option<usize> {
+    /// Bytes of the PUBLISH with its topic, and beside it this alias, also before it has its packet id; `None` if no
+    /// packet can hold it.
+    pub(crate) fn encoded_len(&self, version: Version, now: Instant, alias: Option<u16>) -> Option<usize> {
         let payload_len = self.payload_len()?;
         let packet_id = (self.qos != QoS::AtMostOnce).then_some(PacketId::MIN);
         let head_len = self
-            .with_head(version, now, |head| {
+            .with_head(version, now, alias, |head| {
                 PublishHead { packet_id, ..*head }.encoded_len(version, payload_len)
             })
             .ok()?;
@@ -182,11 +183,12 @@ impl Delivery {
         u32::try_from(self.message.payload().len()).ok()
     }
 
-    /// Gives the head of the PUBLISH to `with`.
+    /// Gives the head of the PUBLISH to `with`; with this Topic Alias, if there is one, beside the topic.
     pub(crate) fn with_head<R>(
         &self,
         version: Version,
         now: Instant,
+        alias: Option<u16>,
         with: impl FnOnce(&PublishHead<'_>) -> R,
     ) -> R {
         let &Self {
@@ -197,7 +199,7 @@ impl Delivery {
             ..
         } = self;
         let topic = self.message.topic();
-        self.with_properties(version, now, |properties| {
+        self.with_properties(version, now, alias, |properties| {
             with(&PublishHead {
                 dup,
                 qos,
@@ -210,30 +212,35 @@ impl Delivery {
     }
 
     /// Gives the properties of this delivery to `with`: those of the message, what is left of its expiry, the
-    /// subscription identifiers. None in 3.x.
+    /// alias, the subscription identifiers. None in 3.x.
     fn with_properties<R>(
         &self,
         version: Version,
         now: Instant,
+        alias: Option<u16>,
         with: impl FnOnce(Properties<'_>) -> R,
     ) -> R {
         if !version.has_properties() {
             return with(Properties::EMPTY);
         }
         let expiry = self.message.expiry_left(now).map(Property::MessageExpiryInterval);
-        let mut ids = self
+        let ids = self
             .ids
             .iter()
             .map(|id| Property::SubscriptionIdentifier(id.get()));
+        let mut own = expiry
+            .into_iter()
+            .chain(alias.map(Property::TopicAlias))
+            .chain(ids);
         let properties = self.message.properties();
-        // One or two are what there is, so that no delivery allocates but one of many overlapping subscriptions.
-        let (first, second, third) = (expiry.or_else(|| ids.next()), ids.next(), ids.next());
-        match (first, second, third) {
+        // No more than three are what there is, so that no delivery allocates but one of many overlapping subscriptions.
+        match (own.next(), own.next(), own.next(), own.next()) {
             (None, ..) => with(properties),
-            (Some(a), None, _) => with(properties.with(&[a]).view()),
-            (Some(a), Some(b), None) => with(properties.with(&[a, b]).view()),
-            (Some(a), Some(b), Some(c)) => {
-                let list: Vec<Property<'_>> = [a, b, c].into_iter().chain(ids).collect();
+            (Some(a), None, ..) => with(properties.with(&[a]).view()),
+            (Some(a), Some(b), None, _) => with(properties.with(&[a, b]).view()),
+            (Some(a), Some(b), Some(c), None) => with(properties.with(&[a, b, c]).view()),
+            (Some(a), Some(b), Some(c), Some(d)) => {
+                let list: Vec<Property<'_>> = [a, b, c, d].into_iter().chain(own).collect();
                 with(properties.with(&list).view())
             }
         }

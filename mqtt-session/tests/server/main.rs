@@ -3,6 +3,7 @@
 
 mod net;
 
+mod aliasing;
 mod chaos;
 mod connecting;
 mod driving;

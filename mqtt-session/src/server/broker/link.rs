@@ -106,7 +106,7 @@ impl Link {
         let max = usize::try_from(self.max_packet).unwrap_or(usize::MAX);
         delivery.len_bound() <= max
             || delivery
-                .encoded_len(self.version, now)
+                .encoded_len(self.version, now, None)
                 .is_some_and(|len| len <= max)
     }
 }

@@ -85,7 +85,7 @@ impl ServerConn {
             }
             self.learn(&packet);
             if let Packet::Publish(publish) = &packet {
-                if let Err(fault) = self.aliases.note(&publish.head, self.max_alias) {
+                if let Err(fault) = self.note_alias(&publish.head) {
                     let rule = match fault {
                         AliasFault::AboveMaximum => rules::ALIAS_ABOVE_MAXIMUM_BY_CLIENT,
                         AliasFault::Unknown => rules::ALIAS_UNKNOWN,
@@ -111,6 +111,7 @@ impl ServerConn {
             self.version = connect.version;
             self.keep_alive = connect.keep_alive;
             self.client_max_packet = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
+            self.offer_aliases(connect);
         }
     }
 
@@ -125,7 +126,9 @@ impl ServerConn {
         Some(match packet {
             Packet::Connect(connect) => Request::Connect(connect),
             Packet::Publish(mut publish) => {
-                publish.head.topic = self.aliases.resolve(&publish.head);
+                if let Some(aliases) = &self.aliases {
+                    publish.head.topic = aliases.taken.resolve(&publish.head);
+                }
                 Request::Publish(publish)
             }
             Packet::PubAck(ack) => Request::Answer(Answer::PubAck, ack),

@@ -2,8 +2,10 @@
 //!
 //! - `input`: where a packet ends, what it asks; PINGREQ is answered here and never waits.
 //! - `output`: replies as packets of the client's version.
+//! - `naming`: topic aliases, both ways.
 
 mod input;
+mod naming;
 mod output;
 
 use alloc::boxed::Box;
@@ -12,10 +14,8 @@ use core::time::Duration;
 use mqtt_proto::Version;
 
 use super::{Request, ServerConfig};
-use crate::{
-    Instant,
-    flow::{Aliases, rules},
-};
+use crate::{Instant, flow::rules};
+use naming::ConnAliases;
 use output::Unsent;
 
 /// A connection of a server, for its bytes: framing, version, keep-alive, encoding.
@@ -36,6 +36,8 @@ pub struct ServerConn {
     client_max_packet: u32,
     /// The highest topic alias that is taken.
     max_alias: u16,
+    /// How many topic aliases are given of our own accord, at most.
+    max_given: u16,
     /// The broker has ended the connection; nothing is taken any more.
     over: bool,
     /// It was over for too long.
@@ -45,7 +47,8 @@ pub struct ServerConn {
     /// How long CONNECT, and the last bytes, may take; in milliseconds.
     patience: u32,
     unsent: Option<Box<Unsent>>,
-    aliases: Aliases,
+    /// Of clients that use aliases, or may be sent some.
+    aliases: Option<Box<ConnAliases>>,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -84,12 +87,13 @@ impl ServerConn {
             max_packet: config.limits.max_packet_size,
             client_max_packet: u32::MAX,
             max_alias: config.limits.topic_alias_maximum,
+            max_given: config.limits.topic_aliases_to_client,
             over: false,
             late: false,
             heard: now,
             patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
-            aliases: Aliases::EMPTY,
+            aliases: None,
         }
     }
 

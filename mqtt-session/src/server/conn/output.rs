@@ -3,8 +3,9 @@
 use alloc::{vec, vec::Vec};
 
 use mqtt_proto::{
-    EncodeError, EncodeErrorKind, Packet, PacketType, Properties, Property, QoS, ReasonCode, Sender, Version,
-    packet::{Ack, ConnAck, Disconnect, ReasonCodes, SubAck, UnsubAck},
+    EncodeError, EncodeErrorKind, Packet, PacketType, Properties, Property, QoS, ReasonCode, Sender,
+    TopicName, Version,
+    packet::{Ack, ConnAck, Disconnect, PublishHead, ReasonCodes, SubAck, UnsubAck},
 };
 
 use super::{Phase, ServerConn};
@@ -230,9 +231,16 @@ impl ServerConn {
         let Some(payload_len) = delivery.payload_len() else {
             return 0;
         };
+        let named = self.alias_for(now, &delivery);
         let head_len = self.write(out, None, |out| {
-            delivery.with_head(version, now, |h| {
-                h.encode(version, payload_len, out).map(<[u8]>::len)
+            delivery.with_head(version, now, named.map(|(alias, _)| alias), |h| {
+                let topic = match named {
+                    Some((_, true)) => TopicName::EMPTY,
+                    Some((_, false)) | None => h.topic,
+                };
+                PublishHead { topic, ..*h }
+                    .encode(version, payload_len, out)
+                    .map(<[u8]>::len)
             })
         });
         let body = delivery.message().payload();
