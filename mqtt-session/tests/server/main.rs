@@ -14,3 +14,4 @@ mod resuming;
 mod retaining;
 mod strictness;
 mod subscribing;
+mod takeover;
