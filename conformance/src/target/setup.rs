@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mqtt_proto::QoS;
 use mqtt_session::client::{Acknowledge, Config, Offline, OnSessionLost, UnknownSession};
-use mqtt_session::server::{DropPolicy, ServerConfig};
+use mqtt_session::server::{DropPolicy, Limits, ServerConfig};
 use mqtt_session::storage::HeapLimits;
 
 use crate::fields::{Bindings, Val, resolve_value};
@@ -74,32 +74,32 @@ pub(super) fn server(trace: &Trace) -> Result<ServerConfig, String> {
 
 /// The names are those of the properties of CONNACK, where there is one.
 fn set_server(config: &mut ServerConfig, name: &str, setting: &Setting<'_>) -> Option<()> {
-    let limits = &mut config.limits;
     match *setting {
         Setting::Number(n) => {
             let (small, flag, size) = (u16::try_from(n).ok(), n != 0, usize::try_from(n).ok());
+            if let Some(limit) = whole_limit(&mut config.limits, name) {
+                *limit = size?;
+                return Some(());
+            }
+            let offer = config.offer_mut(0);
+            let client = &mut offer.grant.limits;
             match name {
-                "maximum_qos" => config.maximum_qos = QoS::from_u8(u8::try_from(n).ok()?)?,
-                "retain_available" => config.retain_available = flag,
-                "wildcard_subscription_available" => config.wildcard_available = flag,
-                "subscription_identifier_available" => config.subscription_ids_available = flag,
-                "shared_subscription_available" => config.shared_available = flag,
                 "queue_qos_0_while_away" => config.queue_qos_0_while_away = flag,
-                "receive_maximum" => limits.receive_maximum = small?,
-                "maximum_packet_size" => limits.max_packet_size = u32::try_from(n).ok()?,
-                "session_expiry_interval" => limits.session_expiry_max = u32::try_from(n).ok()?,
-                "server_keep_alive" => limits.keep_alive_max = Some(small?),
-                "max_in_flight" => limits.max_in_flight = small?,
-                "topic_aliases_to_client" => limits.topic_aliases_to_client = small?,
-                "connections" => limits.connections = size?,
-                "sessions" => limits.sessions = size?,
-                "queue_messages" => limits.queue_messages = size?,
-                "queue_bytes" => limits.queue_bytes = size?,
-                "retained_messages" => limits.retained_messages = size?,
-                "retained_bytes" => limits.retained_bytes = size?,
-                "subscriptions_per_session" => limits.subscriptions_per_session = size?,
-                "topic_levels" => limits.topic_levels = size?,
-                "connect_timeout" => limits.connect_timeout = Duration::from_secs(n),
+                "maximum_qos" => offer.maximum_qos = QoS::from_u8(u8::try_from(n).ok()?)?,
+                "retain_available" => offer.retain_available = flag,
+                "wildcard_subscription_available" => offer.wildcard_available = flag,
+                "subscription_identifier_available" => offer.subscription_ids_available = flag,
+                "shared_subscription_available" => offer.shared_available = flag,
+                "receive_maximum" => offer.receive_maximum = small?,
+                "maximum_packet_size" => offer.max_packet_size = u32::try_from(n).ok()?,
+                "topic_aliases_to_client" => offer.topic_aliases_to_client = small?,
+                "server_keep_alive" => offer.keep_alive_max = Some(small?),
+                "connect_timeout" => offer.connect_timeout = Duration::from_secs(n),
+                "session_expiry_interval" => client.session_expiry_max = u32::try_from(n).ok()?,
+                "max_in_flight" => client.max_in_flight = small?,
+                "queue_messages" => client.queue_messages = size?,
+                "queue_bytes" => client.queue_bytes = size?,
+                "subscriptions" => client.subscriptions = size?,
                 _ => return None,
             }
         }
@@ -116,6 +116,18 @@ fn set_server(config: &mut ServerConfig, name: &str, setting: &Setting<'_>) -> O
         }
     }
     Some(())
+}
+
+/// A limit of the whole server.
+fn whole_limit<'c>(limits: &'c mut Limits, name: &str) -> Option<&'c mut usize> {
+    Some(match name {
+        "connections" => &mut limits.connections,
+        "sessions" => &mut limits.sessions,
+        "retained_messages" => &mut limits.retained_messages,
+        "retained_bytes" => &mut limits.retained_bytes,
+        "topic_levels" => &mut limits.topic_levels,
+        _ => return None,
+    })
 }
 
 /// What a client is made with.

@@ -1,8 +1,43 @@
 //! What the server offers and how much it takes. All of it is data; every limit has a default.
+//!
+//! For the whole server: [`Limits`].
+//!
+//! | limit | default | what would pass it |
+//! |---|---|---|
+//! | [`Limits::connections`] | 1,000,000 | is not opened |
+//! | [`Limits::sessions`] | 1,000,000 | CONNECT is refused with 0x97, in 3.x with return code 3 |
+//! | [`Limits::retained_messages`] | 1,000,000 | is not kept |
+//! | [`Limits::retained_bytes`] | 1 GiB | is not kept |
+//! | [`Limits::topic_levels`] | 128 | is refused with 0x90 or 0x8F |
+//! | [`Limits::events`] | 10,000 | displaces the oldest |
+//!
+//! For those who come through one listener: [`Offer`].
+//!
+//! | limit | default | what would pass it |
+//! |---|---|---|
+//! | [`Offer::max_packet_size`] | 16 MiB | ends the connection with 0x95 |
+//! | [`Offer::receive_maximum`] | 1,024 | ends the connection with 0x93 |
+//! | [`Offer::topic_alias_maximum`] | 16 | ends the connection with 0x94 |
+//! | [`Offer::topic_aliases_to_client`] | 16 | is sent without an alias |
+//! | [`Offer::connect_timeout`] | 10 s | ends the connection |
+//! | [`Offer::keep_alive_max`] | none | is shortened |
+//!
+//! For one client: [`ClientLimits`](super::ClientLimits), in its [`Grant`].
+//!
+//! | limit | default | what would pass it |
+//! |---|---|---|
+//! | [`ClientLimits::queue_messages`](super::ClientLimits::queue_messages) | 100,000 | is dropped, as [`DropPolicy`] says |
+//! | [`ClientLimits::queue_bytes`](super::ClientLimits::queue_bytes) | 64 MiB | is dropped, as [`DropPolicy`] says |
+//! | [`ClientLimits::max_in_flight`](super::ClientLimits::max_in_flight) | 1,024 | waits in the queue |
+//! | [`ClientLimits::subscriptions`](super::ClientLimits::subscriptions) | 100,000 | is refused with 0x97, in 3.1.1 with 0x80 |
+//! | [`ClientLimits::session_expiry_max`](super::ClientLimits::session_expiry_max) | for ever | is shortened |
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use mqtt_proto::QoS;
+
+use super::Grant;
 
 /// How a [`Server`](super::Server) or [`Broker`](super::Broker) is set up.
 ///
@@ -11,7 +46,10 @@ use mqtt_proto::QoS;
 ///
 /// let mut config = ServerConfig::default();
 /// config.seed = 42;
-/// config.limits.max_packet_size = 64 * 1024;
+/// config.limits.topic_levels = 16;
+/// config.offer_mut(0).max_packet_size = 64 * 1024;
+/// // Listener 1 has all that listener 0 has, but for retained messages.
+/// config.offer_mut(1).retain_available = false;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,6 +57,69 @@ pub struct ServerConfig {
     /// Seed of the client ids that are invented for clients without one. The only randomness there is: with the same
     /// seed and the same input the server does the same.
     pub seed: u64,
+    /// What those are offered who come through one listener, by [`Peer::listener`](super::Peer::listener); the first
+    /// serves for listeners that have none. Default: one [`Offer::DEFAULT`].
+    pub offers: Vec<Offer>,
+    /// Messages of QoS 0 wait for clients that are away, too. Default: no.
+    pub queue_qos_0_while_away: bool,
+    /// What happens to a message that finds its queue full. Default: [`DropPolicy::Newest`].
+    pub drop_policy: DropPolicy,
+    /// How much of everything there may be in all.
+    pub limits: Limits,
+}
+
+impl ServerConfig {
+    /// What those are offered who come through this listener.
+    pub fn offer(&self, listener: u16) -> &Offer {
+        static DEFAULT: Offer = Offer::DEFAULT;
+        self.offers
+            .get(usize::from(listener))
+            .or_else(|| self.offers.first())
+            .unwrap_or(&DEFAULT)
+    }
+
+    /// The same, to be changed. Where it is not there yet, it and those before it begin as copies of the first.
+    pub fn offer_mut(&mut self, listener: u16) -> &mut Offer {
+        let at = usize::from(listener);
+        if self.offers.len() <= at {
+            let first = self.offer(0).clone();
+            self.offers.resize(at + 1, first);
+        }
+        #[allow(clippy::indexing_slicing, reason = "it was made above, if it was not there")]
+        &mut self.offers[at]
+    }
+
+    /// With what cannot be said on the wire, or would not end, put right.
+    pub(super) fn sane(mut self) -> Self {
+        if self.offers.is_empty() {
+            self.offers.push(Offer::DEFAULT);
+        }
+        for offer in &mut self.offers {
+            offer.max_packet_size = offer.max_packet_size.max(1); // 5.0, 3.2.2.3.6
+            offer.receive_maximum = offer.receive_maximum.max(1); // 5.0, 3.2.2.3.3
+        }
+        // A search goes down the levels by recursion.
+        self.limits.topic_levels = self.limits.topic_levels.min(1_024);
+        self
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            offers: alloc::vec![Offer::DEFAULT],
+            queue_qos_0_while_away: false,
+            drop_policy: DropPolicy::Newest,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What those are offered who come through one listener. Most of it stands in CONNACK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offer {
     /// The highest QoS a client may publish with (5.0, 3.2.2.3.4). Default: 2.
     pub maximum_qos: QoS,
     /// Retained messages are kept (5.0, 3.2.2.3.5). Default: yes.
@@ -29,28 +130,84 @@ pub struct ServerConfig {
     pub subscription_ids_available: bool,
     /// `$share/group/filter` is a shared subscription for clients of 5.0 (5.0, 3.2.2.3.13). Default: yes.
     pub shared_available: bool,
-    /// Messages of QoS 0 wait for clients that are away, too. Default: no.
-    pub queue_qos_0_while_away: bool,
-    /// What happens to a message that finds its queue full. Default: [`DropPolicy::Newest`].
-    pub drop_policy: DropPolicy,
-    /// How much of everything.
-    pub limits: Limits,
+    /// Messages of QoS 1 and 2 that a client may have under way to the server; announced as Receive Maximum. Clients of
+    /// 3.1 and 3.1.1 are not told, and are not held to it. 0 counts as 1. Default: 1,024.
+    pub receive_maximum: u16,
+    /// Bytes of one packet from a client, its fixed header included; announced as Maximum Packet Size. 0 counts as 1.
+    /// Default: 16 MiB.
+    pub max_packet_size: u32,
+    /// Topic aliases that a client may use; announced as Topic Alias Maximum. Each costs its topic while the connection
+    /// lasts. Default: 16.
+    pub topic_alias_maximum: u16,
+    /// Topic aliases that the server gives one client of its own accord, for topics that come more than once; the
+    /// client's Topic Alias Maximum may be lower. Each costs its topic while the connection lasts. Default: 16.
+    pub topic_aliases_to_client: u16,
+    /// The longest Keep Alive in seconds; a longer one, or none, is shortened for clients of 5.0 (Server Keep Alive).
+    /// Default: none.
+    pub keep_alive_max: Option<u16>,
+    /// How long a connection may take to send its CONNECT, and to take the last bytes once it is over. Default: 10 s.
+    pub connect_timeout: Duration,
+    /// What is asked before it is granted. Default: nothing.
+    pub asks: Asks,
+    /// What a client is granted whose CONNECT is not asked about, and the beginning of what it is granted otherwise.
+    pub grant: Grant,
 }
 
-impl Default for ServerConfig {
+impl Offer {
+    /// All that MQTT has, for everybody.
+    pub const DEFAULT: Self = Self {
+        maximum_qos: QoS::ExactlyOnce,
+        retain_available: true,
+        wildcard_available: true,
+        subscription_ids_available: true,
+        shared_available: true,
+        receive_maximum: 1_024,
+        max_packet_size: 16 * 1024 * 1024,
+        topic_alias_maximum: 16,
+        topic_aliases_to_client: 16,
+        keep_alive_max: None,
+        connect_timeout: Duration::from_secs(10),
+        asks: Asks::NOTHING,
+        grant: Grant::DEFAULT,
+    };
+}
+
+impl Default for Offer {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            maximum_qos: QoS::ExactlyOnce,
-            retain_available: true,
-            wildcard_available: true,
-            subscription_ids_available: true,
-            shared_available: true,
-            queue_qos_0_while_away: false,
-            drop_policy: DropPolicy::Newest,
-            limits: Limits::default(),
-        }
+        Self::DEFAULT
     }
+}
+
+/// Which kinds of request are asked about before they are done. What is not asked about is allowed, and costs nothing.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Asks {
+    /// CONNECT.
+    pub connect: bool,
+    /// PUBLISH.
+    pub publish: bool,
+    /// SUBSCRIBE.
+    pub subscribe: bool,
+    /// UNSUBSCRIBE.
+    pub unsubscribe: bool,
+}
+
+impl Asks {
+    /// Everybody may do everything.
+    pub const NOTHING: Self = Self {
+        connect: false,
+        publish: false,
+        subscribe: false,
+        unsubscribe: false,
+    };
+
+    /// Every request is asked about.
+    pub const EVERYTHING: Self = Self {
+        connect: true,
+        publish: true,
+        subscribe: true,
+        unsubscribe: true,
+    };
 }
 
 /// What happens when a session's queue is full.
@@ -66,7 +223,7 @@ pub enum DropPolicy {
     Disconnect,
 }
 
-/// Upper bounds. What would pass one is refused or dropped, and counted.
+/// Upper bounds of the whole server. What would pass one is refused or dropped, and counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -74,55 +231,14 @@ pub struct Limits {
     pub connections: usize,
     /// Sessions, connected or kept. Default: 1,000,000.
     pub sessions: usize,
-    /// Bytes of one packet from a client, its fixed header included; announced as Maximum Packet Size. 0 counts as 1.
-    /// Default: 16 MiB.
-    pub max_packet_size: u32,
-    /// Messages of QoS 1 and 2 that a client may have under way to the server; announced as Receive Maximum. Clients of
-    /// 3.1 and 3.1.1 are not told, and are not held to it. 0 counts as 1. Default: 1,024.
-    pub receive_maximum: u16,
-    /// Messages of QoS 1 and 2 under way to one client; its own Receive Maximum may be lower. 0 counts as 1. Default:
-    /// 1,024.
-    pub max_in_flight: u16,
-    /// Topic aliases that a client may use; announced as Topic Alias Maximum. Each costs its topic while the connection
-    /// lasts. Default: 16.
-    pub topic_alias_maximum: u16,
-    /// Topic aliases that the server gives one client of its own accord, for topics that come more than once; the
-    /// client's Topic Alias Maximum may be lower. Each costs its topic while the connection lasts. Default: 16.
-    pub topic_aliases_to_client: u16,
-    /// Messages that wait for one session, those under way not counted. Default: 100,000.
-    pub queue_messages: usize,
-    /// Bytes of the messages that wait for one session; a shared message counts in full in each queue. Default: 64 MiB.
-    pub queue_bytes: usize,
     /// Retained messages. Default: 1,000,000.
     pub retained_messages: usize,
     /// Bytes of all retained messages. Default: 1 GiB.
     pub retained_bytes: usize,
-    /// Subscriptions of one session. Default: 100,000.
-    pub subscriptions_per_session: usize,
     /// Levels of a topic or filter. More than 1,024 count as 1,024. Default: 128.
     pub topic_levels: usize,
-    /// How long a connection may take to send its CONNECT, and to take the last bytes once it is over. Default: 10 s.
-    pub connect_timeout: Duration,
-    /// The longest Keep Alive in seconds; a longer one, or none, is shortened for clients of 5.0 (Server Keep Alive).
-    /// Default: none.
-    pub keep_alive_max: Option<u16>,
-    /// The longest Session Expiry Interval in seconds; what a client of 3.x asks to be kept is kept this long.
-    /// `u32::MAX` is for ever. Default: for ever.
-    pub session_expiry_max: u32,
     /// Events that wait to be polled; when there are more, the oldest are forgotten and counted. Default: 10,000.
     pub events: usize,
-}
-
-impl Limits {
-    /// With what cannot be said on the wire, or would not end, put right.
-    pub(super) fn sane(mut self) -> Self {
-        self.max_packet_size = self.max_packet_size.max(1); // 5.0, 3.2.2.3.6
-        self.receive_maximum = self.receive_maximum.max(1); // 5.0, 3.2.2.3.3
-        self.max_in_flight = self.max_in_flight.max(1);
-        // A search goes down the levels by recursion.
-        self.topic_levels = self.topic_levels.min(1_024);
-        self
-    }
 }
 
 impl Default for Limits {
@@ -130,20 +246,9 @@ impl Default for Limits {
         Self {
             connections: 1_000_000,
             sessions: 1_000_000,
-            max_packet_size: 16 * 1024 * 1024,
-            receive_maximum: 1_024,
-            max_in_flight: 1_024,
-            topic_alias_maximum: 16,
-            topic_aliases_to_client: 16,
-            queue_messages: 100_000,
-            queue_bytes: 64 * 1024 * 1024,
             retained_messages: 1_000_000,
             retained_bytes: 1024 * 1024 * 1024,
-            subscriptions_per_session: 100_000,
             topic_levels: 128,
-            connect_timeout: Duration::from_secs(10),
-            keep_alive_max: None,
-            session_expiry_max: u32::MAX,
             events: 10_000,
         }
     }

@@ -42,7 +42,9 @@ mod conn_id;
 mod deadlines;
 pub mod driver;
 mod event;
+mod grant;
 mod message;
+mod rate;
 mod request;
 mod retained;
 mod route;
@@ -51,11 +53,13 @@ mod session;
 use alloc::{collections::VecDeque, vec::Vec};
 
 pub use broker::{Broker, Holdings};
-pub use config::{DropPolicy, Limits, ServerConfig};
+pub use config::{Asks, DropPolicy, Limits, Offer, ServerConfig};
 pub use conn::{Heard, ServerConn};
 pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
 pub use event::{DropCause, Ended, ServerEvent};
+pub use grant::{ClientLimits, Grant, Pool};
 pub use message::Message;
+pub use rate::{Bucket, Rate};
 pub use request::{Accepted, Delivery, Pace, Reply, Request};
 
 use mqtt_proto::ReasonCode;
@@ -110,8 +114,10 @@ impl Server {
     ///
     /// There are as many connections as the limit allows; nothing has changed.
     pub fn open(&mut self, now: Instant, peer: Peer) -> Result<ConnId, Overloaded> {
+        let listener = peer.listener;
         let id = self.broker.open(peer)?;
-        let conn = ServerConn::new(self.broker.clock(now), self.broker.config());
+        let now = self.broker.clock(now);
+        let conn = ServerConn::new(now, self.broker.config().offer(listener));
         if self.places.len() <= id.index() {
             self.places.resize_with(id.index() + 1, || None);
         }
@@ -217,7 +223,7 @@ impl Server {
         self.get(c).is_none_or(|place| place.conn.wants_close())
     }
 
-    /// The connection was over for [`Limits::connect_timeout`]: close the transport, whatever it has not taken. True also of
+    /// The connection was over for [`Offer::connect_timeout`]: close the transport, whatever it has not taken. True also of
     /// an id that is gone.
     pub fn is_late(&self, c: ConnId) -> bool {
         self.get(c).is_none_or(|place| place.conn.is_late())
@@ -377,7 +383,7 @@ mod tests {
             ("ServerConn", size_of::<ServerConn>(), 48),
             ("place of a connection", size_of::<Option<Place>>(), 72),
             ("Link", broker::LINK_SIZE, 112),
-            ("Session", size_of::<session::Session>(), 264),
+            ("Session", size_of::<session::Session>(), 272),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),
         ];

@@ -103,9 +103,9 @@ struct World<'a, S: Storage> {
 impl<'a, S: Storage> World<'a, S> {
     fn new(version: Version, storage: &'a dyn Fn() -> S) -> Self {
         let mut server = mqtt_session::server::ServerConfig::default();
-        server.limits.receive_maximum = 3;
+        server.offer_mut(0).receive_maximum = 3;
         // In 3.x a server cannot know how much a client has room for.
-        server.limits.max_in_flight = 8;
+        server.offer_mut(0).grant.limits.max_in_flight = 8;
         let mut net = Net::new(server);
         let mut config = Config::DEFAULT;
         config.acknowledge = Acknowledge::Manual;

@@ -108,7 +108,7 @@ const RECEIVE_MAXIMUM: u16 = 3;
 impl<S: Storage> World<S> {
     fn new(version: Version, policy: &Config, storage: impl Fn() -> S) -> Self {
         let mut server = ServerConfig::default();
-        server.limits.receive_maximum = RECEIVE_MAXIMUM;
+        server.offer_mut(0).receive_maximum = RECEIVE_MAXIMUM;
         let mut net = Net::new(server);
         let mut config = *policy;
         config.acknowledge = Acknowledge::Manual;

@@ -15,7 +15,7 @@ use crate::world::{World, set, subscription};
 #[test]
 fn only_what_the_server_has_accepted_is_held() {
     let mut config = ServerConfig::default();
-    config.limits.subscriptions_per_session = 2;
+    config.offer_mut(0).grant.limits.subscriptions = 2;
     let mut world = World::new(Version::V5, config);
     world.connect();
     let all = ["a", "b", "c"].map(|filter| subscription(filter, QoS::AtLeastOnce));

@@ -209,7 +209,7 @@ fn packets_are_no_larger_than_the_server_takes_and_have_no_more_filters_than_wan
     let names: Vec<String> = (0..100).map(|n| format!("{}/{n}", "x".repeat(n))).collect();
     for (size, filters, least) in [(150, 64, 30), (1_000_000, 7, 15), (1_000_000, 64, 2)] {
         let mut config = ServerConfig::default();
-        config.limits.max_packet_size = size;
+        config.offer_mut(0).max_packet_size = size;
         let mut world = World::new(Version::V5, config);
         world.filters = filters;
         world.connect();
@@ -298,7 +298,7 @@ fn subscription_identifiers_and_options_come_back_as_they_were() {
 #[test]
 fn a_filter_that_the_server_refuses_is_told_and_held_no_longer() {
     let mut config = ServerConfig::default();
-    config.limits.subscriptions_per_session = 2;
+    config.offer_mut(0).grant.limits.subscriptions = 2;
     let mut world = World::new(Version::V5, config);
     world.connect();
     for filter in ["a", "b", "c"] {
@@ -330,8 +330,8 @@ fn a_filter_that_the_server_refuses_is_told_and_held_no_longer() {
 #[test]
 fn filters_that_this_connection_cannot_carry_are_found_among_those_that_it_can() {
     let mut config = ServerConfig::default();
-    config.wildcard_available = false;
-    config.limits.max_packet_size = 200;
+    config.offer_mut(0).wildcard_available = false;
+    config.offer_mut(0).max_packet_size = 200;
     let mut world = World::new(Version::V5, config);
     let long = "l".repeat(300);
     let names = ["a", "b/+", "c", "d/#", "e", "f", long.as_str()];

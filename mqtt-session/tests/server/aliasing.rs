@@ -49,7 +49,7 @@ fn a_topic_that_comes_again_goes_by_alias_5_3_3_2_3_4() {
 #[test]
 fn a_client_that_takes_no_aliases_is_sent_none_5_mqtt_3_1_2_27() {
     for (aliases, of_ours) in [(0, 16), (5, 0)] {
-        let mut net = Net::with(|config| config.limits.topic_aliases_to_client = of_ours);
+        let mut net = Net::with(|config| config.offer_mut(0).topic_aliases_to_client = of_ours);
         let to = listener(&mut net, aliases, None);
         let from = net.client(V5, "p");
         net.subscribe(to, "#", Q0);
@@ -169,7 +169,7 @@ proptest! {
         with_id in any::<bool>(),
         messages in prop::collection::vec((0..9_usize, 0..3_u8, 0..40_usize, prop::option::of(1..9_u32), 1..100_usize), 1..80),
     ) {
-        let mut net = Net::with(|config| config.limits.topic_aliases_to_client = ours);
+        let mut net = Net::with(|config| config.offer_mut(0).topic_aliases_to_client = ours);
         let to = listener(&mut net, maximum, max_packet);
         let from = net.client(V5, "p");
         let options = mqtt_proto::packet::SubscriptionOptions::new(Q2);

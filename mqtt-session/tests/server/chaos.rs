@@ -96,8 +96,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// What four clients were sent, each of its connections apart.
 fn run(steps: &[Step]) -> Vec<(Version, Vec<u8>)> {
     let mut net = Net::with(|config| {
-        config.limits.queue_messages = 8;
-        config.limits.receive_maximum = 3;
+        config.offer_mut(0).grant.limits.queue_messages = 8;
+        config.offer_mut(0).receive_maximum = 3;
         config.limits.retained_messages = 3;
     });
     let mut ends: [Option<(End, Vec<u8>)>; 4] = [const { None }; 4];

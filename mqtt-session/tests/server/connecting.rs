@@ -21,8 +21,8 @@ fn a_valid_connect_is_answered_by_connack_0_in_every_version_5_mqtt_3_1_4_5() {
 #[test]
 fn connack_of_5_0_says_what_differs_from_the_defaults() {
     let mut net = Net::with(|config| {
-        config.limits.keep_alive_max = Some(30);
-        config.limits.session_expiry_max = 50;
+        config.offer_mut(0).keep_alive_max = Some(30);
+        config.offer_mut(0).grant.limits.session_expiry_max = 50;
     });
     let list = [Property::SessionExpiryInterval(100)];
     let (_, said) = net.client_with(Connect {

@@ -308,7 +308,7 @@ fn time_that_goes_back_makes_no_new_connection_late() {
 #[test]
 fn what_makes_room_makes_ready() {
     // An acknowledgement: the next message may be sent.
-    let mut net = Net::with(|config| config.limits.max_in_flight = 1);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.max_in_flight = 1);
     let end = net.client(V311, "a");
     net.subscribe(end, "t", Q2);
     for n in 0..4 {

@@ -276,7 +276,7 @@ fn server_keep_alive_takes_the_place_of_the_clients_in_5_0_only() {
         (V5, 0, "server_keep_alive=2", 3),
         (V311, 60, "code=0", 90),
     ] {
-        let mut net = Net::with(|config| config.limits.keep_alive_max = Some(2));
+        let mut net = Net::with(|config| config.offer_mut(0).keep_alive_max = Some(2));
         let (end, said) = net.client_with(Connect {
             keep_alive,
             ..connect(version, "a")

@@ -17,7 +17,7 @@ fn a_full_queue_drops_by_policy_and_counts() {
     ];
     for (policy, left) in cases {
         let mut net = Net::with(|config| {
-            config.limits.queue_messages = 3;
+            config.offer_mut(0).grant.limits.queue_messages = 3;
             config.drop_policy = policy;
         });
         let (to, _) = net.keeper(V311, "s");
@@ -40,7 +40,7 @@ fn a_full_queue_drops_by_policy_and_counts() {
 #[test]
 fn a_full_queue_may_cost_the_client_its_connection() {
     let mut net = Net::with(|config| {
-        config.limits.queue_messages = 3;
+        config.offer_mut(0).grant.limits.queue_messages = 3;
         config.drop_policy = DropPolicy::Disconnect;
     });
     let slow = net.client(V5, "s");
@@ -59,7 +59,7 @@ fn a_full_queue_may_cost_the_client_its_connection() {
 #[test]
 fn clients_that_lose_their_connection_by_each_others_wills_end_one_after_the_other() {
     let mut net = Net::with(|config| {
-        config.limits.queue_messages = 1;
+        config.offer_mut(0).grant.limits.queue_messages = 1;
         config.drop_policy = DropPolicy::Disconnect;
     });
     let ends: Vec<End> = (0..200)
@@ -86,7 +86,7 @@ fn clients_that_lose_their_connection_by_each_others_wills_end_one_after_the_oth
 
 #[test]
 fn bytes_of_a_queue_are_limited_too() {
-    let mut net = Net::with(|config| config.limits.queue_bytes = 1_000);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_bytes = 1_000);
     let (to, _) = net.keeper(V311, "s");
     net.subscribe(to, "t", Q1);
     net.cut(to);
@@ -100,7 +100,7 @@ fn bytes_of_a_queue_are_limited_too() {
 
 #[test]
 fn one_qos_0_subscriber_that_does_not_read_holds_up_nobody() {
-    let mut net = Net::with(|config| config.limits.queue_messages = 10);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_messages = 10);
     let slow = net.client(V5, "slow");
     let fast = net.client(V5, "fast");
     let from = net.client(V5, "p");
@@ -151,7 +151,7 @@ fn keep_alive_does_not_run_while_the_client_is_not_read() {
 #[test]
 fn subscriptions_and_levels_are_limited_and_refused_one_by_one() {
     let mut net = Net::with(|config| {
-        config.limits.subscriptions_per_session = 1;
+        config.offer_mut(0).grant.limits.subscriptions = 1;
         config.limits.topic_levels = 3;
     });
     let end = net.client(V5, "a");
@@ -181,7 +181,7 @@ fn subscriptions_and_levels_are_limited_and_refused_one_by_one() {
 
 #[test]
 fn a_packet_above_the_limit_ends_the_connection_as_soon_as_its_length_is_known_5_mqtt_3_2_2_15() {
-    let mut net = Net::with(|config| config.limits.max_packet_size = 100);
+    let mut net = Net::with(|config| config.offer_mut(0).max_packet_size = 100);
     let end = net.client(V5, "a");
     net.raw(end, &[0x30, 0x7F]);
     assert_eq!(net.recv(end), ["DISCONNECT code=0x95", "close"]);
@@ -275,11 +275,11 @@ fn no_packet_is_larger_than_the_client_takes_5_mqtt_3_1_2_24() {
 #[test]
 fn limits_at_their_extremes_neither_break_the_protocol_nor_the_server() {
     let mut net = Net::with(|config| {
-        config.limits.receive_maximum = 0;
-        config.limits.max_in_flight = 0;
+        config.offer_mut(0).receive_maximum = 0;
+        config.offer_mut(0).grant.limits.max_in_flight = 0;
         config.limits.topic_levels = usize::MAX;
         config.limits.events = 0;
-        config.limits.connect_timeout = core::time::Duration::MAX;
+        config.offer_mut(0).connect_timeout = core::time::Duration::MAX;
     });
     let (end, said) = net.client_with(connect(V5, "a"));
     assert!(said.contains("receive_maximum=1"), "{said}");
@@ -298,7 +298,7 @@ fn limits_at_their_extremes_neither_break_the_protocol_nor_the_server() {
     let said = net.subscribe_with(end, "#", SubscriptionOptions::new(Q0), None);
     assert_eq!(said.len(), 2, "SUBACK and the one that was kept");
 
-    let mut net = Net::with(|config| config.limits.max_packet_size = 0);
+    let mut net = Net::with(|config| config.offer_mut(0).max_packet_size = 0);
     let end = net.open(V5);
     net.raw(end, &encode(V5, Packet::Connect(connect(V5, "a"))));
     assert_eq!(net.recv(end).last().unwrap(), "close");
@@ -319,7 +319,7 @@ fn a_server_may_end_a_connection_with_any_code_and_it_is_told_one_that_may_be_to
 
 #[test]
 fn identifiers_of_many_overlapping_subscriptions_count_as_bytes_of_the_queue() {
-    let mut net = Net::with(|config| config.limits.queue_bytes = 10_000);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_bytes = 10_000);
     let slow = net.client(V5, "s");
     for n in 0..500_u32 {
         // Both levels in all their forms, and what follows them.

@@ -9,6 +9,7 @@ mod connecting;
 mod driving;
 mod ending;
 mod limits;
+mod offers;
 mod publishing;
 mod resuming;
 mod retaining;

@@ -95,8 +95,15 @@ impl Net {
     }
 
     pub(crate) fn open(&mut self, version: Version) -> End {
+        self.open_at(version, 0)
+    }
+
+    /// Through this listener.
+    pub(crate) fn open_at(&mut self, version: Version, listener: u16) -> End {
+        let mut peer = Peer::default();
+        peer.listener = listener;
         End {
-            id: self.server.open(self.now, Peer::default()).unwrap(),
+            id: self.server.open(self.now, peer).unwrap(),
             version,
         }
     }

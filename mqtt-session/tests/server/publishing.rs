@@ -153,7 +153,7 @@ fn a_refused_message_is_over_and_gives_its_place_back_5_mqtt_4_4_0_2() {
 
 #[test]
 fn more_messages_than_receive_maximum_end_the_connection_with_0x93_5_mqtt_3_3_4_7() {
-    let mut net = Net::with(|config| config.limits.receive_maximum = 2);
+    let mut net = Net::with(|config| config.offer_mut(0).receive_maximum = 2);
     let from = net.client(V5, "p");
     for n in 1..=2 {
         net.publish(from, message("t", Q2, n, "x"));

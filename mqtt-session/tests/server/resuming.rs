@@ -275,7 +275,7 @@ fn a_refused_qos_2_message_is_refused_again_if_the_refusal_was_lost() {
 
 #[test]
 fn a_session_that_the_limit_made_one_of_its_connection_alone_may_still_ask_for_more() {
-    let mut net = Net::with(|config| config.limits.session_expiry_max = 0);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.session_expiry_max = 0);
     let (end, _) = net.keeper(V5, "a");
     let list = [Property::SessionExpiryInterval(100)];
     net.send(

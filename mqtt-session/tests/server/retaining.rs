@@ -88,7 +88,7 @@ fn retain_as_published_keeps_the_flag_of_live_messages_5_mqtt_3_3_1_12_and_13() 
 
 #[test]
 fn retained_messages_come_as_the_client_takes_them_and_need_no_queue() {
-    let mut net = Net::with(|config| config.limits.queue_messages = 2);
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_messages = 2);
     let from = net.client(V5, "p");
     for n in 0..100 {
         let mut message = message("t", Q1, 1, "x");
@@ -181,7 +181,7 @@ fn retained_messages_above_the_limit_are_passed_on_and_not_kept() {
 
 #[test]
 fn without_retained_messages_connack_says_so_and_retain_ends_the_connection_5_mqtt_3_2_2_14() {
-    let mut net = Net::with(|config| config.retain_available = false);
+    let mut net = Net::with(|config| config.offer_mut(0).retain_available = false);
     let (end, said) = net.client_with(connect(V5, "a"));
     assert!(said.contains("retain_available=0"));
     net.retain(end, "t", "x");

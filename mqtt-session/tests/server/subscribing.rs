@@ -203,10 +203,10 @@ fn when_a_member_ends_its_qos_1_messages_go_to_another_and_qos_2_under_way_does_
 #[test]
 fn what_is_not_available_is_said_in_connack_and_refused_5_0_3_2_2_3_11_to_13() {
     let mut net = Net::with(|config| {
-        config.wildcard_available = false;
-        config.subscription_ids_available = false;
-        config.shared_available = false;
-        config.maximum_qos = Q1;
+        config.offer_mut(0).wildcard_available = false;
+        config.offer_mut(0).subscription_ids_available = false;
+        config.offer_mut(0).shared_available = false;
+        config.offer_mut(0).maximum_qos = Q1;
     });
     let (end, said) = net.client_with(connect(V5, "a"));
     assert!(said.ends_with(

@@ -88,27 +88,27 @@ fn config(how: u8) -> ServerConfig {
     config.seed = u64::from(how);
     config.limits.connections = 3;
     config.limits.sessions = 4;
-    config.limits.max_packet_size = 600;
-    config.limits.session_expiry_max = 3600;
+    config.offer_mut(0).max_packet_size = 600;
+    config.offer_mut(0).grant.limits.session_expiry_max = 3600;
     config.limits.retained_messages = 3;
     config.limits.retained_bytes = 400;
-    config.limits.subscriptions_per_session = 6;
+    config.offer_mut(0).grant.limits.subscriptions = 6;
     config.limits.topic_levels = 8;
     if how & 1 != 0 {
-        config.limits.queue_messages = 3;
-        config.limits.queue_bytes = 300;
-        config.limits.max_in_flight = 2;
-        config.limits.receive_maximum = 3;
-        config.limits.keep_alive_max = Some(30);
+        config.offer_mut(0).grant.limits.queue_messages = 3;
+        config.offer_mut(0).grant.limits.queue_bytes = 300;
+        config.offer_mut(0).grant.limits.max_in_flight = 2;
+        config.offer_mut(0).receive_maximum = 3;
+        config.offer_mut(0).keep_alive_max = Some(30);
     }
     if how & 2 != 0 {
-        config.maximum_qos = QoS::AtLeastOnce;
-        config.retain_available = false;
+        config.offer_mut(0).maximum_qos = QoS::AtLeastOnce;
+        config.offer_mut(0).retain_available = false;
     }
     if how & 4 != 0 {
-        config.shared_available = false;
-        config.subscription_ids_available = false;
-        config.wildcard_available = false;
+        config.offer_mut(0).shared_available = false;
+        config.offer_mut(0).subscription_ids_available = false;
+        config.offer_mut(0).wildcard_available = false;
     }
     config.queue_qos_0_while_away = how & 8 != 0;
     config.drop_policy = match how >> 4 & 3 {

@@ -9,7 +9,7 @@ use crate::{
     Instant,
     flow::Window,
     server::{
-        Accepted, ConnId, Ended, Reply, ServerEvent,
+        Accepted, ConnId, Ended, Grant, Reply, ServerEvent,
         message::Message,
         route::SessionKey,
         session::{Session, Will},
@@ -24,7 +24,7 @@ const CLIENT_ID_CHARS_31: usize = 23;
 
 impl Broker {
     pub(super) fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) {
-        if let Some(code) = self.refusal(connect) {
+        if let Some(code) = self.refusal(conn, connect) {
             self.end_link(now, conn, Ended::Refused(code), Some(Reply::Refuse(code)));
             return;
         }
@@ -46,7 +46,8 @@ impl Broker {
             }
         }
         let kept = self.by_client.get(&client_id).copied();
-        let Some(key) = kept.or_else(|| self.new_session(client_id.clone())) else {
+        let grant = self.default_grant(conn);
+        let Some(key) = kept.or_else(|| self.new_session(client_id.clone(), &grant)) else {
             // 3.x has no code for a quota; "server unavailable" is its way to say "not now".
             let full = if connect.version.has_properties() {
                 ReasonCode::QUOTA_EXCEEDED
@@ -56,7 +57,8 @@ impl Broker {
             self.end_link(now, conn, Ended::Refused(full), Some(Reply::Refuse(full)));
             return;
         };
-        let accepted = self.bind(now, conn, key, connect, kept.is_some(), assigned);
+        let mut accepted = self.bind(now, conn, key, grant, connect, kept.is_some());
+        accepted.assigned_client_id = assigned;
         self.events.push(ServerEvent::Connected {
             conn,
             client_id,
@@ -67,7 +69,7 @@ impl Broker {
     }
 
     /// Why this client cannot come, if it cannot.
-    fn refusal(&self, connect: &Connect<'_>) -> Option<ReasonCode> {
+    fn refusal(&self, conn: ConnId, connect: &Connect<'_>) -> Option<ReasonCode> {
         let id = connect.client_id;
         let id_is_valid = match connect.version {
             Version::V31 => (1..=CLIENT_ID_CHARS_31).contains(&id.chars().count()),
@@ -91,10 +93,11 @@ impl Broker {
                 ReasonCode::NOT_AUTHORIZED
             })
         };
-        if will.qos > self.config.maximum_qos {
+        let offer = self.offer(conn);
+        if will.qos > offer.maximum_qos {
             return not_here(ReasonCode::QOS_NOT_SUPPORTED); // 5/MQTT-3.2.2-12
         }
-        if will.retain && !self.config.retain_available {
+        if will.retain && !offer.retain_available {
             return not_here(ReasonCode::RETAIN_NOT_SUPPORTED); // 5/MQTT-3.2.2-13
         }
         if will.topic.levels().count() > self.config.limits.topic_levels {
@@ -114,12 +117,13 @@ impl Broker {
         }
     }
 
-    fn new_session(&mut self, client_id: Arc<str>) -> Option<SessionKey> {
+    fn new_session(&mut self, client_id: Arc<str>, grant: &Arc<Grant>) -> Option<SessionKey> {
         if self.sessions.len() >= self.config.limits.sessions {
             return None;
         }
         let key = SessionKey(u32::try_from(self.sessions.vacant_key()).ok()?);
-        self.sessions.insert(Session::new(client_id.clone()));
+        self.sessions
+            .insert(Session::new(client_id.clone(), grant.clone()));
         self.by_client.insert(client_id, key);
         Some(key)
     }
@@ -130,12 +134,14 @@ impl Broker {
         now: Instant,
         conn: ConnId,
         key: SessionKey,
+        grant: Arc<Grant>,
         connect: &Connect<'_>,
         session_present: bool,
-        assigned: Option<Arc<str>>,
     ) -> Accepted {
-        let config = &self.config;
-        let limits = &config.limits;
+        let offer = self
+            .config
+            .offer(self.link(conn).map_or(0, |link| link.peer.listener));
+        let limits = &grant.limits;
         let version = connect.version;
         let properties = connect.properties;
         let asked_expiry = match version {
@@ -150,21 +156,21 @@ impl Broker {
             }
         };
         let expiry = asked_expiry.min(limits.session_expiry_max);
-        let server_keep_alive = limits
+        let server_keep_alive = offer
             .keep_alive_max
             .filter(|&max| connect.keep_alive == 0 || connect.keep_alive > max);
         if let Some(link) = self.links.get_mut(conn.index()) {
             let peer_max = properties.receive_maximum().unwrap_or(u16::MAX);
             // 3.x knows no Receive Maximum, so its clients cannot break it.
             let own_max = if version.has_properties() {
-                limits.receive_maximum
+                offer.receive_maximum
             } else {
                 u16::MAX
             };
             link.phase = Phase::Open;
             link.version = version;
             link.session = Some(key);
-            link.outgoing = Window::new(peer_max.min(limits.max_in_flight));
+            link.outgoing = Window::new(peer_max.min(limits.max_in_flight.max(1)));
             link.incoming = Window::new(own_max);
             link.max_packet = properties
                 .maximum_packet_size()
@@ -174,20 +180,21 @@ impl Broker {
         let accepted = Accepted {
             session_present,
             session_expiry: (expiry != asked_expiry).then_some(expiry),
-            assigned_client_id: assigned,
+            assigned_client_id: None,
             server_keep_alive,
-            receive_maximum: limits.receive_maximum,
-            max_packet_size: limits.max_packet_size,
-            topic_alias_maximum: limits.topic_alias_maximum,
-            maximum_qos: config.maximum_qos,
-            retain_available: config.retain_available,
-            wildcard_available: config.wildcard_available,
-            subscription_ids_available: config.subscription_ids_available,
-            shared_available: config.shared_available,
+            receive_maximum: offer.receive_maximum,
+            max_packet_size: offer.max_packet_size,
+            topic_alias_maximum: offer.topic_alias_maximum,
+            maximum_qos: offer.maximum_qos,
+            retain_available: offer.retain_available,
+            wildcard_available: offer.wildcard_available,
+            subscription_ids_available: offer.subscription_ids_available,
+            shared_available: offer.shared_available,
         };
         if let Some(session) = self.sessions.get_mut(key.0 as usize) {
             session.unbind();
             session.conn = Some(conn);
+            session.grant = grant;
             session.expiry = expiry;
             session.expires_at = None;
             // 5/MQTT-3.1.3-9: the will of the connection before is forgotten, if it was still to be published.

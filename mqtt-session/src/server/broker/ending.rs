@@ -18,10 +18,10 @@ use crate::{
 impl Broker {
     /// DISCONNECT (3.14).
     pub(super) fn disconnect(&mut self, now: Instant, conn: ConnId, disconnect: &Disconnect<'_>) {
-        let max = self.config.limits.session_expiry_max;
         let Some((link, session)) = self.session_of(conn) else {
             return;
         };
+        let max = session.grant.limits.session_expiry_max;
         let asked = disconnect.properties.session_expiry_interval();
         if let Some(asked) = asked.filter(|&asked| asked != session.expiry) {
             // 5.0, 3.14.2.2.2: what began as a session of this connection alone stays one.

@@ -27,7 +27,7 @@ use mqtt_proto::{ReasonCode, Version};
 use slab::Slab;
 
 use super::{
-    ConnId, Ended, Overloaded, Pace, Peer, Reply, Request, ServerConfig, ServerEvent,
+    ConnId, Ended, Grant, Offer, Overloaded, Pace, Peer, Reply, Request, ServerConfig, ServerEvent,
     deadlines::Deadlines,
     event::Events,
     message::Message,
@@ -53,6 +53,8 @@ pub(super) const LINK_SIZE: usize = size_of::<Link>();
 #[derive(Clone, Debug)]
 pub struct Broker {
     config: ServerConfig,
+    /// What clients are granted that nobody asks about, by listener as the offers.
+    grants: Vec<Arc<Grant>>,
     /// The latest time seen; time that goes backwards stands still.
     now: Instant,
     links: Slab<Link>,
@@ -89,8 +91,8 @@ pub struct Holdings {
 
 impl Broker {
     /// A broker without sessions.
-    pub fn new(mut config: ServerConfig) -> Self {
-        config.limits = config.limits.sane();
+    pub fn new(config: ServerConfig) -> Self {
+        let config = config.sane();
         let limits = &config.limits;
         Self {
             now: Instant::ZERO,
@@ -107,6 +109,11 @@ impl Broker {
             wills: VecDeque::new(),
             overflowed: VecDeque::new(),
             matches: Vec::new(),
+            grants: config
+                .offers
+                .iter()
+                .map(|offer| Arc::new(offer.grant.clone()))
+                .collect(),
             config,
         }
     }
@@ -339,6 +346,22 @@ impl Broker {
         self.links
             .get_mut(conn.index())
             .filter(|link| link.generation == conn.generation)
+    }
+
+    /// What the listener of this connection offers.
+    fn offer(&self, conn: ConnId) -> &Offer {
+        self.config
+            .offer(self.link(conn).map_or(0, |link| link.peer.listener))
+    }
+
+    /// What its clients are granted that nobody asks about.
+    fn default_grant(&self, conn: ConnId) -> Arc<Grant> {
+        let listener = self.link(conn).map_or(0, |link| link.peer.listener);
+        self.grants
+            .get(usize::from(listener))
+            .or_else(|| self.grants.first())
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {

@@ -20,11 +20,11 @@ use crate::{
 impl Broker {
     pub(super) fn publish(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) {
         let head = &publish.head;
-        let (maximum_qos, retain_available) = (self.config.maximum_qos, self.config.retain_available);
-        if head.qos > maximum_qos {
+        let offer = self.offer(conn);
+        if head.qos > offer.maximum_qos {
             return self.violation(now, conn, &rules::QOS_ABOVE_MAXIMUM);
         }
-        if head.retain && !retain_available {
+        if head.retain && !offer.retain_available {
             return self.violation(now, conn, &rules::RETAIN_UNAVAILABLE);
         }
         let Some(id) = head.packet_id else {
@@ -91,11 +91,8 @@ impl Broker {
             routes,
             sessions,
             links,
-            config,
             ..
         } = self;
-        let limits = &config.limits;
-        let max = (limits.queue_messages, limits.queue_bytes);
         let room = |key: SessionKey| {
             let Some(session) = sessions.get(key.0 as usize) else {
                 return Room::None;
@@ -105,7 +102,7 @@ impl Broker {
                 .and_then(|conn| links.get(conn.index()))
                 .map(|link: &Link| link.outgoing);
             match window {
-                _ if !session.queue.has_room(max.0, max.1, 0) => Room::None,
+                _ if session.is_full() => Room::None,
                 None => Room::Away,
                 Some(window) if window.has_room() && session.queue.is_empty() => Room::Now,
                 Some(_) => Room::Later,
@@ -134,7 +131,6 @@ impl Broker {
     /// Puts a message into the queue of one session.
     pub(super) fn enqueue(&mut self, found: Match, message: &Message) {
         let key = found.session;
-        let limits = &self.config.limits;
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
@@ -143,6 +139,7 @@ impl Broker {
             self.events.drop_messages(DropCause::Away, 1);
             return;
         }
+        let limits = &session.grant.limits;
         match session.queue.push(
             waiting,
             (limits.queue_messages, limits.queue_bytes),

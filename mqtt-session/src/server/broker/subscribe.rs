@@ -25,11 +25,12 @@ impl Broker {
             return;
         };
         let id = subscribe.properties.subscription_identifiers().next();
-        if id.is_some() && !self.config.subscription_ids_available {
+        let offer = self.offer(conn);
+        if id.is_some() && !offer.subscription_ids_available {
             return self.violation(now, conn, &rules::SUBSCRIPTION_ID_UNAVAILABLE);
         }
         let is_shared = |s: Subscription<'_>| shared(s.filter, version).is_some();
-        if !self.config.shared_available && subscribe.filters.iter().any(is_shared) {
+        if !offer.shared_available && subscribe.filters.iter().any(is_shared) {
             return self.violation(now, conn, &rules::SHARED_UNAVAILABLE);
         }
         // 5/MQTT-3.8.4-5, 5/MQTT-3.8.4-6, 3.1.1/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-5: one code for each, in order.
@@ -37,7 +38,8 @@ impl Broker {
             .filters
             .iter()
             .map(|subscription| {
-                let granted = self.subscribe_one(key, version, id.and_then(NonZeroU32::new), subscription);
+                let granted =
+                    self.subscribe_one(conn, key, version, id.and_then(NonZeroU32::new), subscription);
                 match granted {
                     Ok(code) => code.0,
                     // 3.1 has no code for a refusal; 3.1.1 has one.
@@ -52,32 +54,32 @@ impl Broker {
 
     fn subscribe_one(
         &mut self,
+        conn: ConnId,
         key: SessionKey,
         version: Version,
         id: Option<NonZeroU32>,
         subscription: Subscription<'_>,
     ) -> Result<ReasonCode, ReasonCode> {
         let Subscription { filter, options } = subscription;
-        let limits = &self.config.limits;
+        let offer = self.offer(conn);
+        let (wildcards, qos) = (offer.wildcard_available, options.qos.min(offer.maximum_qos));
         let (group, topics) = parts(filter, version);
-        if topics.levels().count() > limits.topic_levels {
+        if topics.levels().count() > self.config.limits.topic_levels {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
-        if topics.has_wildcard() && !self.config.wildcard_available {
+        if topics.has_wildcard() && !wildcards {
             return Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED);
         }
-        let max = limits.subscriptions_per_session;
         let session = self
             .sessions
             .get_mut(key.0 as usize)
             .ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
         if session.filters.get(filter.as_str()).is_none() {
-            if session.filters.len() >= max {
+            if session.filters.len() >= session.grant.limits.subscriptions {
                 return Err(ReasonCode::QUOTA_EXCEEDED);
             }
             session.filters.insert(filter.as_str().into(), ());
         }
-        let qos = options.qos.min(self.config.maximum_qos);
         let dollar = version == Version::V31;
         let new = self.routes.subscribe(
             key,

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use mqtt_proto::Version;
 
-use super::{Request, ServerConfig};
+use super::{Offer, Request};
 use crate::{Instant, flow::rules};
 use naming::ConnAliases;
 use output::Unsent;
@@ -77,21 +77,21 @@ pub struct Heard<'b> {
 const PINGS_MAX: u8 = 64;
 
 impl ServerConn {
-    /// A connection that was opened now.
-    pub fn new(now: Instant, config: &ServerConfig) -> Self {
+    /// A connection that was opened now, through the listener of this offer.
+    pub fn new(now: Instant, offer: &Offer) -> Self {
         Self {
             phase: Phase::Fresh,
             version: Version::V311,
             pings: 0,
             keep_alive: 0,
-            max_packet: config.limits.max_packet_size,
+            max_packet: offer.max_packet_size,
             client_max_packet: u32::MAX,
-            max_alias: config.limits.topic_alias_maximum,
-            max_given: config.limits.topic_aliases_to_client,
+            max_alias: offer.topic_alias_maximum,
+            max_given: offer.topic_aliases_to_client,
             over: false,
             late: false,
             heard: now,
-            patience: u32::try_from(config.limits.connect_timeout.as_millis()).unwrap_or(u32::MAX),
+            patience: u32::try_from(offer.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
             aliases: None,
         }

@@ -12,7 +12,7 @@ use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
 
-use super::{ConnId, deadlines::Armed, message::Message, retained::Serial};
+use super::{ConnId, Grant, deadlines::Armed, message::Message, retained::Serial};
 use crate::{Instant, flow::Incoming, level_tree::small_map::SmallMap};
 pub(crate) use in_flight::InFlight;
 pub(crate) use queue::{Queue, Queued, Waiting};
@@ -20,6 +20,8 @@ pub(crate) use queue::{Queue, Queued, Waiting};
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) client_id: Arc<str>,
+    /// What its client may do, shared by all who were granted the same.
+    pub(crate) grant: Arc<Grant>,
     /// The connection it is bound to.
     pub(crate) conn: Option<ConnId>,
     /// Seconds it is kept after its connection; `u32::MAX` for ever.
@@ -71,9 +73,10 @@ pub(crate) struct RetainedPull {
 }
 
 impl Session {
-    pub(crate) fn new(client_id: Arc<str>) -> Self {
+    pub(crate) fn new(client_id: Arc<str>, grant: Arc<Grant>) -> Self {
         Self {
             client_id,
+            grant,
             conn: None,
             expiry: 0,
             filters: SmallMap::Empty,
@@ -88,6 +91,12 @@ impl Session {
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// No other message can wait here.
+    pub(crate) fn is_full(&self) -> bool {
+        let limits = &self.grant.limits;
+        !self.queue.has_room(limits.queue_messages, limits.queue_bytes, 0)
     }
 
     pub(crate) fn has_retained_pulls(&self) -> bool {
