@@ -16,3 +16,4 @@ mod retaining;
 mod strictness;
 mod subscribing;
 mod takeover;
+mod versions;
