@@ -116,7 +116,7 @@ fn connecting<R>(
 impl Scene {
     fn new(row: &Row<'_>, version: Version, delay: u32) -> Self {
         // Three under way fill the window, so that a fourth waits.
-        let mut net = Net::with(|config| config.limits.max_in_flight = 3);
+        let mut net = Net::with(|config| config.offer_mut(0).grant.limits.max_in_flight = 3);
         let watcher = connecting(V5, "watcher", true, FOR_EVER, |connect| {
             net.client_with(connect).0
         });
