@@ -275,14 +275,19 @@ impl Scene {
     /// Whether the client found its session, as the server told its owner.
     fn session_present(&mut self) -> bool {
         let events = self.net.events();
-        let found = events.iter().rev().find_map(|event| match event {
-            ServerEvent::Connected {
+        let mut found = None;
+        for event in &events {
+            if let ServerEvent::Connected {
                 client_id,
                 session_present,
                 ..
-            } if &**client_id == "d" => Some(*session_present),
-            _ => None,
-        });
+            } = event
+            {
+                if &**client_id == "d" {
+                    found = Some(*session_present);
+                }
+            }
+        }
         found.expect("it came")
     }
 
