@@ -48,7 +48,7 @@ pub(crate) fn covers<'a>(wanted: impl Iterator<Item = Wanted<'a>>, asked: &str, 
         let within = match wants {
             Wanted::Whatever => true,
             _ if is_wildcard => matches!(wants, Wanted::Any | Wanted::Rest) && !(first && dollar),
-            _ => takes(&wants, level, first),
+            Wanted::Text(_) | Wanted::Any | Wanted::Rest | Wanted::Nothing => takes(&wants, level, first),
         };
         if !within {
             return false;

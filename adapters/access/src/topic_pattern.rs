@@ -55,7 +55,9 @@ impl TopicPattern {
                 Level::Text(text) => Wanted::Text(Cow::Borrowed(text)),
                 Level::Any => Wanted::Any,
                 Level::Rest => Wanted::Rest,
-                Level::Parts(parts) => fill(parts, who, index == 0).map_or(unfilled.clone(), Wanted::Text),
+                Level::Parts(parts) => {
+                    fill(parts, who, index == 0).map_or_else(|| unfilled.clone(), Wanted::Text)
+                }
             })
     }
 
