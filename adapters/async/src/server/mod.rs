@@ -4,6 +4,8 @@
 //! one write for each connection that has something to be written, so that all that a turn gathers for it leaves at once;
 //! then the next deadline. No connection has a task, a lock, a channel or a buffer of its own.
 
+mod store;
+
 use core::{
     fmt,
     future::poll_fn,
@@ -26,6 +28,8 @@ use crate::{
     Accept, Link, Timer,
     ready::{ConnWaker, ReadyList},
 };
+
+pub use store::Store;
 
 /// The buffer that all reads share.
 const SCRATCH: usize = 64 << 10;
