@@ -1,4 +1,4 @@
-//! The `mqtt` program: a broker, a publisher and a subscriber with the options of `mosquitto_pub` and
+//! The `mqtt` program: a broker with its configuration and password files, a publisher and a subscriber with the options of `mosquitto_pub` and
 //! `mosquitto_sub`, and a demo.
 //!
 //! | file | what it is |
@@ -6,7 +6,9 @@
 //! | `args` | the command line, checked |
 //! | `connection` | from the command line to a client that is connected |
 //! | `tap` | packets in the notation of traces, for `-d` |
-//! | `broker`, `publish`, `subscribe`, `demo` | the commands |
+//! | `config` | the broker's configuration: a file, and options that win over it |
+//! | `logging` | what the broker logs, and how |
+//! | `broker`, `passwd`, `publish`, `subscribe`, `demo` | the commands |
 //! | `failure` | what went wrong, and the exit status |
 #![forbid(unsafe_code)]
 #![allow(
@@ -16,9 +18,12 @@
 
 pub mod args;
 mod broker;
+pub mod config;
 mod connection;
 mod demo;
 pub mod failure;
+mod logging;
+mod passwd;
 mod publish;
 mod subscribe;
 mod tap;
@@ -39,6 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let (name, quiet) = (command.name(), command.is_quiet());
     let result = match command {
         Command::Broker(broker) => broker::run(&broker),
+        Command::Passwd(passwd) => passwd::run(&passwd),
         Command::Pub(publish) => publish::run(&publish),
         Command::Sub(subscribe) => subscribe::run(&subscribe),
         Command::Demo => demo::run(),

@@ -8,11 +8,12 @@
 //! | `connect` | options that `pub` and `sub` share |
 //! | `address` | `--url`, or `-h` and `-p` and the others |
 //! | `property` | `-D` |
-//! | `publish`, `subscribe`, `broker` | the options of one command |
+//! | `publish`, `subscribe`, `broker`, `passwd` | the options of one command |
 
 mod address;
 mod broker;
 mod connect;
+mod passwd;
 mod property;
 mod publish;
 mod subscribe;
@@ -24,6 +25,7 @@ use clap::{ArgAction, CommandFactory as _, Parser, Subcommand, error::ErrorKind}
 pub use address::Address;
 pub use broker::Broker;
 pub use connect::{Connect, Will};
+pub use passwd::Passwd;
 pub use property::PropertyArgs;
 pub use publish::{Publish, Source};
 pub use subscribe::Subscribe;
@@ -35,7 +37,9 @@ use crate::failure::Failure;
 #[non_exhaustive]
 pub enum Command {
     /// Be a broker.
-    Broker(Broker),
+    Broker(Box<Broker>),
+    /// Change a file of passwords.
+    Passwd(Passwd),
     /// Publish messages.
     Pub(Box<Publish>),
     /// Print messages.
@@ -49,6 +53,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Broker(_) => "broker",
+            Self::Passwd(_) => "passwd",
             Self::Pub(_) => "pub",
             Self::Sub(_) => "sub",
             Self::Demo => "demo",
@@ -58,7 +63,7 @@ impl Command {
     /// It says nothing on stderr.
     pub const fn is_quiet(&self) -> bool {
         match self {
-            Self::Broker(_) | Self::Demo => false,
+            Self::Broker(_) | Self::Passwd(_) | Self::Demo => false,
             Self::Pub(publish) => publish.connect.quiet,
             Self::Sub(subscribe) => subscribe.connect.quiet,
         }
@@ -85,7 +90,14 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Serve clients of all versions, until interrupted
+    ///
+    /// SIGTERM and SIGINT end it in order: clients are told, and what they are owed is written. SIGHUP reads passwords and access
+    /// rules again.
     Broker(Broker),
+    /// Give a user a password, in a file for `mqtt broker`, or take the user out
+    ///
+    /// The password is asked for, twice. The file is made if it is not there.
+    Passwd(Passwd),
     /// Publish messages
     ///
     /// Waits until all are acknowledged, or at QoS 0 written. Exit status: 0 if all were; a refusal's number on the wire;
@@ -122,7 +134,8 @@ pub fn parse(args: &[OsString]) -> Result<Command, Failure> {
         _ => Failure::new(one_line(&error)),
     })?;
     Ok(match program.command {
-        Subcommands::Broker(broker) => Command::Broker(broker),
+        Subcommands::Broker(broker) => Command::Broker(Box::new(broker)),
+        Subcommands::Passwd(passwd) => Command::Passwd(passwd),
         Subcommands::Pub(raw) => Command::Pub(Box::new(raw.check()?)),
         Subcommands::Demo => Command::Demo,
         Subcommands::Sub(raw) => Command::Sub(Box::new(raw.check()?)),

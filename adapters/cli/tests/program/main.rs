@@ -4,7 +4,10 @@
 
 mod bad_input;
 mod broker;
+mod config;
 mod demo;
+mod directory;
+mod passwd;
 mod process;
 mod publish;
 mod scripted;

@@ -1,0 +1,35 @@
+//! Keys of the whole server: those at the top, and `[limits]`.
+
+use mqtt_session::server::Limits;
+
+use super::{
+    Settings,
+    key::{Key, keys},
+};
+
+pub(super) const KEYS: &[Key<Settings>] = keys! { Settings {
+    /// Whether messages of QoS 0 wait for clients that are away, too.
+    queue_qos_0_while_away: server.queue_qos_0_while_away,
+    /// What happens to a message that finds the queue of a session full: it is dropped ("newest"), the messages that wait
+    /// longest are dropped for it ("oldest"), or the client is disconnected with 0x97, quota exceeded ("disconnect").
+    drop_policy: server.drop_policy,
+    /// Threads that verify passwords. Each uses the memory that the hash asks for, usually 19 MiB, while it works.
+    password_threads,
+    /// Passwords that may wait to be verified. A client that comes when there are more is told to come later.
+    password_queue,
+}};
+
+pub(super) const LIMITS: &[Key<Limits>] = keys! { Limits {
+    /// Connections at a time.
+    connections,
+    /// Sessions, connected or kept.
+    sessions,
+    /// Retained messages.
+    retained_messages,
+    /// Bytes of all retained messages.
+    retained_bytes,
+    /// Levels of a topic or filter. More than 1024 count as 1024.
+    topic_levels,
+    /// Events that wait to be logged; when there are more, the oldest are forgotten and counted.
+    events,
+}};
