@@ -5,9 +5,12 @@
 //! | limit | default | what would pass it |
 //! |---|---|---|
 //! | [`Limits::connections`] | 1,000,000 | is not opened |
+//! | [`Limits::handshakes`] | 100,000 | is not opened |
 //! | [`Limits::sessions`] | 1,000,000 | CONNECT is refused with 0x97, in 3.x with return code 3 |
-//! | [`Limits::retained_messages`] | 1,000,000 | is not kept |
-//! | [`Limits::retained_bytes`] | 1 GiB | is not kept |
+//! | [`Limits::subscriptions`] | 10,000,000 | is refused with 0x97, in 3.1.1 with 0x80 |
+//! | [`Limits::subscription_bytes`] | 1 GiB | is refused with 0x97, in 3.1.1 with 0x80 |
+//! | [`Limits::retained_messages`] | 1,000,000 | is not kept, or displaces others, as [`RetainedPolicy`] says |
+//! | [`Limits::retained_bytes`] | 1 GiB | is not kept, or displaces others, as [`RetainedPolicy`] says |
 //! | [`Limits::topic_levels`] | 128 | is refused with 0x90 or 0x8F |
 //! | [`Limits::events`] | 10,000 | displaces the oldest |
 //!
@@ -30,6 +33,8 @@
 //! | [`ClientLimits::queue_bytes`](super::ClientLimits::queue_bytes) | 64 MiB | is dropped, as [`DropPolicy`] says |
 //! | [`ClientLimits::max_in_flight`](super::ClientLimits::max_in_flight) | 1,024 | waits in the queue |
 //! | [`ClientLimits::subscriptions`](super::ClientLimits::subscriptions) | 100,000 | is refused with 0x97, in 3.1.1 with 0x80 |
+//! | [`ClientLimits::retained_messages`](super::ClientLimits::retained_messages) | none | is not kept |
+//! | [`ClientLimits::retained_bytes`](super::ClientLimits::retained_bytes) | none | is not kept |
 //! | [`ClientLimits::session_expiry_max`](super::ClientLimits::session_expiry_max) | for ever | is shortened |
 
 use alloc::vec::Vec;
@@ -64,6 +69,8 @@ pub struct ServerConfig {
     pub queue_qos_0_while_away: bool,
     /// What happens to a message that finds its queue full. Default: [`DropPolicy::Newest`].
     pub drop_policy: DropPolicy,
+    /// What happens when there is no room for another retained message. Default: [`RetainedPolicy::RefuseNew`].
+    pub retained_policy: RetainedPolicy,
     /// How much of everything there may be in all.
     pub limits: Limits,
 }
@@ -111,6 +118,7 @@ impl Default for ServerConfig {
             offers: alloc::vec![Offer::DEFAULT],
             queue_qos_0_while_away: false,
             drop_policy: DropPolicy::Newest,
+            retained_policy: RetainedPolicy::RefuseNew,
             limits: Limits::default(),
         }
     }
@@ -223,14 +231,34 @@ pub enum DropPolicy {
     Disconnect,
 }
 
+/// What happens when [`Limits::retained_messages`] or [`Limits::retained_bytes`] would be passed.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetainedPolicy {
+    /// The new message is not kept.
+    #[default]
+    RefuseNew,
+    /// Those that were stored first make room.
+    EvictOldest,
+    /// Those that would expire first make room; never one without Message Expiry Interval, nor for a message that would
+    /// expire sooner itself.
+    EvictSoonestToExpire,
+}
+
 /// Upper bounds of the whole server. What would pass one is refused or dropped, and counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Connections at a time. Default: 1,000,000.
     pub connections: usize,
+    /// Connections whose client has not been accepted yet. Default: 100,000.
+    pub handshakes: usize,
     /// Sessions, connected or kept. Default: 1,000,000.
     pub sessions: usize,
+    /// Subscriptions of all sessions. Default: 10,000,000.
+    pub subscriptions: usize,
+    /// Bytes of the filters of all subscriptions. Default: 1 GiB.
+    pub subscription_bytes: usize,
     /// Retained messages. Default: 1,000,000.
     pub retained_messages: usize,
     /// Bytes of all retained messages. Default: 1 GiB.
@@ -245,7 +273,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_000_000,
+            handshakes: 100_000,
             sessions: 1_000_000,
+            subscriptions: 10_000_000,
+            subscription_bytes: 1024 * 1024 * 1024,
             retained_messages: 1_000_000,
             retained_bytes: 1024 * 1024 * 1024,
             topic_levels: 128,

@@ -87,11 +87,17 @@ pub enum DropCause {
     SessionEnded,
     /// Its topic has more levels than the limit.
     TopicLevels,
+    /// It was retained, and had to make room for another.
+    RetainedEvicted,
+    /// Its client may not publish there: `$SYS` is the server's own.
+    NotAllowed,
+    /// Its client publishes faster than it may.
+    Rate,
 }
 
 impl DropCause {
     /// All causes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFull,
         Self::Expired,
         Self::TooLarge,
@@ -99,6 +105,9 @@ impl DropCause {
         Self::RetainedFull,
         Self::SessionEnded,
         Self::TopicLevels,
+        Self::RetainedEvicted,
+        Self::NotAllowed,
+        Self::Rate,
     ];
 }
 

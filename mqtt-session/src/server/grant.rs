@@ -64,6 +64,11 @@ pub struct ClientLimits {
     pub max_in_flight: u16,
     /// Its subscriptions. Default: 100,000.
     pub subscriptions: usize,
+    /// Retained messages in its pool beyond which none of its own is kept, unless in place of another. Default: no limit
+    /// beside [`Limits::retained_messages`](super::Limits::retained_messages).
+    pub retained_messages: usize,
+    /// The same for the bytes of retained messages.
+    pub retained_bytes: usize,
     /// The longest Session Expiry Interval in seconds; what a client of 3.x asks to be kept is kept this long.
     /// `u32::MAX` is for ever. Default: for ever.
     pub session_expiry_max: u32,
@@ -78,6 +83,8 @@ impl ClientLimits {
         queue_bytes: 64 * 1024 * 1024,
         max_in_flight: 1_024,
         subscriptions: 100_000,
+        retained_messages: usize::MAX,
+        retained_bytes: usize::MAX,
         session_expiry_max: u32::MAX,
         rate: Rate::UNLIMITED,
     };

@@ -31,6 +31,7 @@
 //! Where to find what:
 //! - [`conn`](ServerConn): framing, version, keep-alive, encoding.
 //! - [`broker`](Broker): sessions, packet ids, queues, subscriptions, retained messages, wills, limits.
+//! - `config`, `grant`: what is offered, what one client is granted, and all limits. `pool`: where clients meet.
 //! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
 //! - `session`: what is kept of one client. `message`: a message that many share.
 //! - [`driver`]: the shape of a fast server loop, without a runtime.
@@ -44,16 +45,18 @@ pub mod driver;
 mod event;
 mod grant;
 mod message;
+mod pool;
 mod rate;
 mod request;
 mod retained;
 mod route;
 mod session;
+mod sys;
 
 use alloc::{collections::VecDeque, vec::Vec};
 
 pub use broker::{Broker, Holdings};
-pub use config::{Asks, DropPolicy, Limits, Offer, ServerConfig};
+pub use config::{Asks, DropPolicy, Limits, Offer, RetainedPolicy, ServerConfig};
 pub use conn::{Heard, ServerConn};
 pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
 pub use event::{DropCause, Ended, ServerEvent};

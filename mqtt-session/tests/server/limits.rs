@@ -1,5 +1,5 @@
 use mqtt_proto::{Frame, Packet, Properties, Property, frame_len, packet::SubscriptionOptions};
-use mqtt_session::server::{DropCause, DropPolicy, Ended, ServerEvent};
+use mqtt_session::server::{DropCause, DropPolicy, Ended, Peer, RetainedPolicy, ServerEvent};
 
 use crate::net::*;
 
@@ -332,4 +332,101 @@ fn identifiers_of_many_overlapping_subscriptions_count_as_bytes_of_the_queue() {
     }
     let received = net.recv(slow).len();
     assert!((1..20).contains(&received), "{received} of 640 bytes each");
+}
+
+#[test]
+fn connections_whose_client_is_not_accepted_yet_are_limited_apart() {
+    let mut net = Net::with(|config| {
+        config.limits.handshakes = 2;
+        config.limits.connections = 4;
+    });
+    let (one, two) = (net.open(V5), net.open(V311));
+    let refused = |net: &mut Net| net.server.open(net.now, Peer::default()).is_err();
+    assert!(refused(&mut net), "one above");
+    net.send(one, Packet::Connect(connect(V5, "one")));
+    let three = net.open(V5);
+    assert!(refused(&mut net));
+    net.cut(two);
+    let four = net.open(V5);
+    assert!(refused(&mut net));
+    // A refusal ends it as well, before the transport is closed.
+    net.raw(three, b"GET ");
+    let five = net.open(V5);
+    assert!(refused(&mut net));
+    net.pass_secs(11);
+    assert_eq!(
+        (net.recv(four), net.recv(five)),
+        (vec!["close".into()], vec!["close".into()])
+    );
+    assert!(refused(&mut net), "four are open");
+    net.cut(three);
+    net.open(V5);
+}
+
+#[test]
+fn subscriptions_of_all_and_the_bytes_of_their_filters_are_limited() {
+    let mut net = Net::with(|config| {
+        config.limits.subscriptions = 3;
+        config.limits.subscription_bytes = 10;
+    });
+    let (one, _) = net.keeper(V5, "one");
+    let two = net.client(V5, "two");
+    let granted = |net: &mut Net, end, filter: &str| {
+        let options = SubscriptionOptions::new(Q0);
+        let said = net.subscribe_with(end, filter, options, None);
+        assert!(net.server.broker().holdings().subscriptions <= 3);
+        said == ["SUBACK id=900 codes=[0]"]
+    };
+    assert!(granted(&mut net, one, "a") && granted(&mut net, two, "a"));
+    assert!(!granted(&mut net, one, "123456789"), "eleven bytes");
+    assert!(granted(&mut net, one, "12345678"), "ten bytes");
+    assert!(granted(&mut net, one, "12345678"), "it is there");
+    assert!(!granted(&mut net, two, "b"), "one above");
+    net.unsubscribe(one, "12345678");
+    assert!(granted(&mut net, two, "b"));
+    assert!(!granted(&mut net, two, "c"));
+    // What a session had is free when it ends, not when its client goes.
+    net.cut(one);
+    assert!(!granted(&mut net, two, "c"));
+    net.pass_secs(101);
+    assert!(granted(&mut net, two, "c"));
+    net.cut(two);
+    assert_eq!(net.server.broker().holdings().subscriptions, 0);
+}
+
+#[test]
+fn what_a_client_may_retain_is_its_grants() {
+    for (max, kept) in [(1, 1), (2, 2), (3, 2)] {
+        let mut net = Net::with(|config| {
+            config.offer_mut(0).grant.limits.retained_messages = max;
+            config.limits.retained_messages = 2;
+        });
+        let end = net.client(V5, "a");
+        for topic in ["a", "b", "c"] {
+            net.retain(end, topic, "x");
+        }
+        assert_eq!(net.server.broker().holdings().retained_messages, kept);
+        assert!(net.events().contains(&ServerEvent::Dropped {
+            cause: DropCause::RetainedFull,
+            count: 3 - kept as u64
+        }));
+    }
+}
+
+#[test]
+fn retained_messages_that_make_room_are_counted() {
+    let mut net = Net::with(|config| {
+        config.limits.retained_messages = 2;
+        config.retained_policy = RetainedPolicy::EvictOldest;
+    });
+    let end = net.client(V5, "a");
+    for topic in ["a", "b", "c"] {
+        net.retain(end, topic, "x");
+    }
+    assert!(net.events().contains(&ServerEvent::Dropped {
+        cause: DropCause::RetainedEvicted,
+        count: 1
+    }));
+    let said = net.subscribe_with(end, "#", SubscriptionOptions::new(Q0), None);
+    assert_eq!(said.len(), 3, "SUBACK and the last two: {said:?}");
 }

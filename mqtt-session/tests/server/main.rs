@@ -10,6 +10,7 @@ mod driving;
 mod ending;
 mod limits;
 mod offers;
+mod pools;
 mod publishing;
 mod resuming;
 mod retaining;

@@ -433,7 +433,15 @@ impl Net {
         self.now = self.now + Duration::from_secs(1_000_000_000);
         self.check();
         let holdings = self.server.broker().holdings();
-        assert_eq!((holdings.connections, holdings.sessions), (0, 0));
+        let left = [
+            holdings.connections,
+            holdings.sessions,
+            holdings.subscriptions,
+            holdings.queued_messages,
+            holdings.queued_bytes,
+            holdings.in_flight,
+        ];
+        assert_eq!(left, [0; 6], "connections, sessions, and what was in them");
         while let Some(id) = self.server.poll_ready() {
             assert!(self.server.poll_transmit(self.now, id).is_none());
         }

@@ -9,8 +9,9 @@ use crate::{
     Instant,
     flow::Window,
     server::{
-        Accepted, ConnId, Ended, Grant, Reply, ServerEvent,
+        Accepted, ConnId, Ended, Grant, Pool, Reply, ServerEvent,
         message::Message,
+        pool::is_sys,
         route::SessionKey,
         session::{Session, Will},
     },
@@ -28,12 +29,17 @@ impl Broker {
             self.end_link(now, conn, Ended::Refused(code), Some(Reply::Refuse(code)));
             return;
         }
-        let assigned = connect.client_id.is_empty().then(|| self.invent_client_id());
+        let grant = self.default_grant(conn);
+        let assigned = connect
+            .client_id
+            .is_empty()
+            .then(|| self.invent_client_id(grant.pool));
         let client_id = assigned.clone().unwrap_or_else(|| Arc::from(connect.client_id));
+        let name = (grant.pool, client_id.clone());
         // 5/MQTT-3.1.4-3, 3.1.1/MQTT-3.1.4-2: the old connection ends first, and with it, perhaps, its session.
         let old = self
             .by_client
-            .get(&client_id)
+            .get(&name)
             .and_then(|key| self.sessions.get(key.0 as usize));
         if let Some(old) = old.and_then(|session| session.conn) {
             let code = ReasonCode::SESSION_TAKEN_OVER;
@@ -41,12 +47,11 @@ impl Broker {
         }
         // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
         if connect.clean_start {
-            if let Some(&old) = self.by_client.get(&client_id) {
+            if let Some(&old) = self.by_client.get(&name) {
                 self.end_session(now, old);
             }
         }
-        let kept = self.by_client.get(&client_id).copied();
-        let grant = self.default_grant(conn);
+        let kept = self.by_client.get(&name).copied();
         let Some(key) = kept.or_else(|| self.new_session(client_id.clone(), &grant)) else {
             // 3.x has no code for a quota; "server unavailable" is its way to say "not now".
             let full = if connect.version.has_properties() {
@@ -100,19 +105,22 @@ impl Broker {
         if will.retain && !offer.retain_available {
             return not_here(ReasonCode::RETAIN_NOT_SUPPORTED); // 5/MQTT-3.2.2-13
         }
+        if is_sys(will.topic.as_str()) {
+            return Some(ReasonCode::NOT_AUTHORIZED);
+        }
         if will.topic.levels().count() > self.config.limits.topic_levels {
             return not_here(ReasonCode::TOPIC_NAME_INVALID);
         }
         None
     }
 
-    /// An id that no session has (`5/MQTT-3.1.3-6`, `3.1.1/MQTT-3.1.3-6`), from the seed alone.
-    fn invent_client_id(&mut self) -> Arc<str> {
+    /// An id that no session of the pool has (`5/MQTT-3.1.3-6`, `3.1.1/MQTT-3.1.3-6`), from the seed alone.
+    fn invent_client_id(&mut self, pool: Pool) -> Arc<str> {
         loop {
             self.invented = self.invented.wrapping_add(1);
-            let id = format!("auto-{:016x}", mix(self.config.seed, self.invented));
-            if !self.by_client.contains_key(&*id) {
-                return id.into();
+            let id: Arc<str> = format!("auto-{:016x}", mix(self.config.seed, self.invented)).into();
+            if !self.by_client.contains_key(&(pool, id.clone())) {
+                return id;
             }
         }
     }
@@ -124,7 +132,8 @@ impl Broker {
         let key = SessionKey(u32::try_from(self.sessions.vacant_key()).ok()?);
         self.sessions
             .insert(Session::new(client_id.clone(), grant.clone()));
-        self.by_client.insert(client_id, key);
+        self.by_client.insert((grant.pool, client_id), key);
+        self.realms.add_session(grant.pool);
         Some(key)
     }
 
@@ -167,7 +176,6 @@ impl Broker {
             } else {
                 u16::MAX
             };
-            link.phase = Phase::Open;
             link.version = version;
             link.session = Some(key);
             link.outgoing = Window::new(peer_max.min(limits.max_in_flight.max(1)));
@@ -191,6 +199,8 @@ impl Broker {
             subscription_ids_available: offer.subscription_ids_available,
             shared_available: offer.shared_available,
         };
+        self.set_phase(conn, Phase::Open);
+        self.realms.attach(grant.pool);
         if let Some(session) = self.sessions.get_mut(key.0 as usize) {
             session.unbind();
             session.conn = Some(conn);

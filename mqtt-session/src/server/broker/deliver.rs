@@ -7,7 +7,7 @@ use crate::{
     Instant,
     flow::{Answer, OnAnswer, Outgoing},
     level_tree::Search,
-    server::{ConnId, DropCause, Reply, route::SubscriptionIds, session::Waiting},
+    server::{ConnId, DropCause, Pool, Reply, pool::RealmKey, route::SubscriptionIds, session::Waiting},
 };
 
 /// Topics that are looked at for retained messages before others have their turn.
@@ -17,14 +17,23 @@ impl Broker {
     /// The next message for a client, taken out of its session's queue.
     pub(super) fn next_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         loop {
-            let link = self.links.get_mut(conn.index())?;
-            let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            let Self {
+                links,
+                sessions,
+                events,
+                backlog,
+                ..
+            } = self;
+            let link = links.get_mut(conn.index())?;
+            let session = sessions.get_mut(link.session?.0 as usize)?;
             if !session.in_flight.is_resent() {
                 let reply = session.in_flight.resend(&mut link.outgoing)?;
                 if let Reply::Deliver(delivery) = &reply {
                     if !link.fits(delivery, now) {
-                        session.in_flight.end(delivery.packet_id?, &mut link.outgoing);
-                        self.events.drop_messages(DropCause::TooLarge, 1);
+                        session
+                            .in_flight
+                            .end(delivery.packet_id?, &mut link.outgoing, backlog);
+                        events.drop_messages(DropCause::TooLarge, 1);
                         continue;
                     }
                 }
@@ -33,7 +42,7 @@ impl Broker {
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
             } else {
-                session.queue.pop(link.outgoing.has_room())?
+                session.queue.pop(link.outgoing.has_room(), backlog)?
             };
             // 5/MQTT-3.3.2-5
             if waiting.message.expires_at() <= now {
@@ -52,7 +61,7 @@ impl Broker {
             if delivery.qos != QoS::AtMostOnce {
                 session
                     .in_flight
-                    .begin(&mut delivery, group, &mut link.outgoing)?;
+                    .begin(&mut delivery, group, &mut link.outgoing, &mut self.backlog)?;
             }
             return Some(Reply::Deliver(delivery));
         }
@@ -69,15 +78,17 @@ impl Broker {
             let pulls = &mut session.rare.as_mut()?.retained;
             let Some(mut entry) = pulls.first_entry() else {
                 session.tidy();
-                return session.queue.pop(window_has_room);
+                return session.queue.pop(window_has_room, &mut self.backlog);
             };
             let pull = entry.get();
             let after = pull.after.as_deref();
+            let pool = session.grant.pool;
+            let (retained, pool) = match RealmKey::of(pool, entry.key()) {
+                RealmKey::Sys => (&self.sys.retained, Pool::DEFAULT),
+                RealmKey::Pool(pool) => (&self.retained, pool),
+            };
             let (topic, message) =
-                match self
-                    .retained
-                    .next(entry.key(), after, pull.dollar, pull.until, &mut steps)
-                {
+                match retained.next(pool, entry.key(), after, pull.dollar, pull.until, &mut steps) {
                     Search::Found(topic, message) => (topic, message),
                     Search::Paused(path) => {
                         entry.get_mut().after = Some(path.into());
@@ -102,13 +113,13 @@ impl Broker {
     /// PUBACK, PUBREC, PUBCOMP.
     pub(super) fn answer(&mut self, now: Instant, conn: ConnId, answer: Answer, ack: Ack<'_>) {
         let id = ack.packet_id;
-        let Some((link, session)) = self.session_of(conn) else {
+        let Some((link, session, backlog)) = self.session_and_backlog(conn) else {
             return;
         };
         match Outgoing::on_answer(session.in_flight.stage(id), answer, ack.code) {
             OnAnswer::Done(_) => {
                 // 5/MQTT-4.8.2-6: a refused message of a shared subscription is dropped like any other.
-                session.in_flight.end(id, &mut link.outgoing);
+                session.in_flight.end(id, &mut link.outgoing, backlog);
                 self.wake(conn);
             }
             OnAnswer::Release => {

@@ -9,8 +9,9 @@ use crate::{
     Instant,
     flow::{Outgoing, rules},
     server::{
-        ConnId, DropCause, DropPolicy, Ended, Reply, ServerEvent,
+        ConnId, DropCause, DropPolicy, Ended, Pool, Reply, ServerEvent,
         message::Message,
+        pool::RealmKey,
         route::{GroupFilter, Room, SessionKey},
     },
 };
@@ -51,8 +52,8 @@ impl Broker {
         if link.phase == Phase::Over {
             return;
         }
-        link.phase = Phase::Over;
         let key = link.session.take();
+        self.set_phase(conn, Phase::Over);
         if let Some(last) = last {
             self.owe(conn, last);
         }
@@ -73,9 +74,10 @@ impl Broker {
             return;
         };
         session.unbind();
+        self.realms.detach(session.grant.pool);
         if !keep_qos_0 {
             self.events
-                .drop_messages(DropCause::Away, session.queue.drop_qos_0());
+                .drop_messages(DropCause::Away, session.queue.drop_qos_0(&mut self.backlog));
         }
         // 5/MQTT-4.1.0-2, 3.1.1/MQTT-3.1.2-6
         if session.expiry == 0 {
@@ -102,8 +104,9 @@ impl Broker {
     fn release_will(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.session(key) else { return };
         if let Some(will) = session.take_will() {
+            let origin = session.origin(key);
             self.wills
-                .push_back((key, will.message.starting(now, will.expiry)));
+                .push_back((origin, will.message.starting(now, will.expiry)));
         }
         if let Some(session) = self.session(key) {
             session.tidy();
@@ -116,11 +119,14 @@ impl Broker {
         let Some(mut session) = self.sessions.try_remove(key.0 as usize) else {
             return;
         };
-        self.by_client.remove(&session.client_id);
+        let pool = session.grant.pool;
+        self.by_client.remove(&(pool, session.client_id.clone()));
         self.deadlines.set(key, &mut session.armed, None);
         for (filter, ()) in session.filters.iter() {
+            self.subscriptions = self.subscriptions.saturating_sub(1);
+            self.subscription_bytes = self.subscription_bytes.saturating_sub(filter.len());
             if let Ok(filter) = TopicFilter::new(filter) {
-                self.forget_route(key, filter);
+                self.forget_route(pool, key, filter);
             }
         }
         // 5.0, 4.8.2: QoS 1 goes to another member of the group, begun or not; QoS 2 only if it was not begun
@@ -129,17 +135,19 @@ impl Broker {
             if let (Outgoing::AwaitingPubAck, Some(group), Some(message)) =
                 (exchange.stage, &exchange.group, &exchange.message)
             {
-                self.hand_over(group, message);
+                self.hand_over(pool, group, message);
             }
         }
+        session.in_flight.forget(&mut self.backlog);
         let mut dropped = 0;
-        while let Some(waiting) = session.queue.pop(true) {
+        while let Some(waiting) = session.queue.pop(true, &mut self.backlog) {
             let handed_over = waiting
                 .group
                 .as_ref()
-                .is_some_and(|group| self.hand_over(group, &waiting.message));
+                .is_some_and(|group| self.hand_over(pool, group, &waiting.message));
             dropped += u64::from(!handed_over);
         }
+        self.realms.remove_session(pool);
         self.events.drop_messages(DropCause::SessionEnded, dropped);
         self.events.push(ServerEvent::SessionEnded {
             client_id: session.client_id,
@@ -147,19 +155,21 @@ impl Broker {
     }
 
     /// Gives a message of a shared subscription to another member of its group; false if there is none.
-    fn hand_over(&mut self, group: &GroupFilter, message: &Message) -> bool {
+    fn hand_over(&mut self, pool: Pool, group: &GroupFilter, message: &Message) -> bool {
         let Some(share) = TopicFilter::new(group).ok().and_then(TopicFilter::share) else {
             return false;
         };
-        let Self { routes, sessions, .. } = self;
+        let topics = share.filter().as_str();
+        let Self { realms, sessions, .. } = self;
         let room = |key: SessionKey| match sessions.get(key.0 as usize) {
             Some(session) if session.conn.is_some() => Room::Later,
             Some(_) => Room::Away,
             None => Room::None,
         };
-        let Some(found) = routes.route_to_group(share.filter().as_str(), share.group(), room) else {
-            return false;
-        };
+        let found = realms
+            .get_mut(RealmKey::of(pool, topics))
+            .and_then(|realm| realm.routes.route_to_group(topics, share.group(), room));
+        let Some(found) = found else { return false };
         self.enqueue(found, message);
         true
     }
@@ -200,10 +210,10 @@ impl Broker {
     /// Does what was put off: wills are published, clients whose queue ran over are disconnected.
     pub(super) fn settle(&mut self, now: Instant) {
         loop {
-            if let Some((from, message)) = self.wills.pop_front() {
+            if let Some((origin, message)) = self.wills.pop_front() {
                 let topic = message.topic();
                 let flags = (message.retain(), message.payload().is_empty());
-                self.spread(topic.as_str(), Some(from), flags, || message.clone());
+                self.spread(origin, topic.as_str(), flags, || message.clone());
             } else if let Some(key) = self.overflowed.pop_front() {
                 debug_assert_eq!(self.config.drop_policy, DropPolicy::Disconnect);
                 if let Some(conn) = self.session(key).and_then(|session| session.conn) {

@@ -47,6 +47,13 @@ pub(super) enum Phase {
     Over,
 }
 
+impl Phase {
+    /// No client was accepted, and none was refused.
+    pub(super) const fn is_handshake(self) -> bool {
+        matches!(self, Self::Fresh)
+    }
+}
+
 impl Link {
     pub(super) fn new(generation: u32, peer: Peer) -> Self {
         Self {

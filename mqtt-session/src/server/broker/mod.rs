@@ -27,19 +27,22 @@ use mqtt_proto::{ReasonCode, Version};
 use slab::Slab;
 
 use super::{
-    ConnId, Ended, Grant, Offer, Overloaded, Pace, Peer, Reply, Request, ServerConfig, ServerEvent,
+    ConnId, Ended, Grant, Offer, Overloaded, Pace, Peer, Pool, Reply, Request, ServerConfig, ServerEvent,
     deadlines::Deadlines,
     event::Events,
     message::Message,
-    retained::Retained,
-    route::{Match, Routes, SessionKey},
-    session::Session,
+    pool::Realms,
+    retained::{Quota, Retained},
+    route::{Match, SessionKey},
+    session::{Backlog, Session},
+    sys::Sys,
 };
 use crate::{
     Instant,
     flow::rules::{self, Rule, Violation},
 };
 use link::{Link, Phase};
+pub(super) use publish::Origin;
 
 #[cfg(test)]
 pub(super) const LINK_SIZE: usize = size_of::<Link>();
@@ -60,16 +63,24 @@ pub struct Broker {
     links: Slab<Link>,
     generation: u32,
     sessions: Slab<Session>,
-    by_client: BTreeMap<Arc<str>, SessionKey>,
-    routes: Routes,
+    by_client: BTreeMap<(Pool, Arc<str>), SessionKey>,
+    realms: Realms,
     retained: Retained,
+    sys: Sys,
+    /// What waits in all sessions.
+    backlog: Backlog,
+    /// Links whose client has not been accepted yet.
+    handshakes: usize,
+    /// Of all sessions, and the bytes of their filters.
+    subscriptions: usize,
+    subscription_bytes: usize,
     deadlines: Deadlines<SessionKey>,
     ready: VecDeque<ConnId>,
     events: Events,
     /// Client ids that were invented so far.
     invented: u64,
     /// Wills and overflows wait here until what caused them is done, so that one cannot cause the next within it.
-    wills: VecDeque<(SessionKey, Message)>,
+    wills: VecDeque<(Origin, Message)>,
     overflowed: VecDeque<SessionKey>,
     /// Kept for its memory.
     matches: Vec<Match>,
@@ -83,6 +94,14 @@ pub struct Holdings {
     pub connections: usize,
     /// Sessions, connected or kept.
     pub sessions: usize,
+    /// Subscriptions of all sessions.
+    pub subscriptions: usize,
+    /// Messages that wait for sessions, in all queues; one that waits in several counts in each.
+    pub queued_messages: usize,
+    /// Their bytes.
+    pub queued_bytes: usize,
+    /// Messages of QoS 1 and 2 on their way to clients.
+    pub in_flight: usize,
     /// Retained messages.
     pub retained_messages: usize,
     /// Bytes of the retained messages.
@@ -100,8 +119,19 @@ impl Broker {
             generation: 0,
             sessions: Slab::new(),
             by_client: BTreeMap::new(),
-            routes: Routes::new(),
-            retained: Retained::new(limits.retained_messages, limits.retained_bytes),
+            realms: Realms::default(),
+            retained: Retained::new(
+                Quota {
+                    messages: limits.retained_messages,
+                    bytes: limits.retained_bytes,
+                },
+                config.retained_policy,
+            ),
+            sys: Sys::new(),
+            backlog: Backlog::default(),
+            handshakes: 0,
+            subscriptions: 0,
+            subscription_bytes: 0,
             deadlines: Deadlines::new(),
             ready: VecDeque::new(),
             events: Events::new(limits.events),
@@ -128,6 +158,10 @@ impl Broker {
         Holdings {
             connections: self.links.len(),
             sessions: self.sessions.len(),
+            subscriptions: self.subscriptions,
+            queued_messages: self.backlog.queued_messages,
+            queued_bytes: self.backlog.queued_bytes,
+            in_flight: self.backlog.in_flight,
             retained_messages: self.retained.count(),
             retained_bytes: self.retained.bytes(),
         }
@@ -137,14 +171,16 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// There are as many connections as the limit allows.
+    /// There are as many connections as the limit allows, or as many whose client was not accepted yet.
     pub fn open(&mut self, peer: Peer) -> Result<ConnId, Overloaded> {
-        if self.links.len() >= self.config.limits.connections {
+        let limits = &self.config.limits;
+        if self.links.len() >= limits.connections || self.handshakes >= limits.handshakes {
             return Err(Overloaded);
         }
         let index = u32::try_from(self.links.vacant_key()).map_err(|_| Overloaded)?;
         self.generation = self.generation.wrapping_add(1);
         self.links.insert(Link::new(self.generation, peer));
+        self.handshakes += 1;
         Ok(ConnId {
             index,
             generation: self.generation,
@@ -364,17 +400,33 @@ impl Broker {
             .unwrap_or_default()
     }
 
+    /// The only place where a link goes on.
+    fn set_phase(&mut self, conn: ConnId, phase: Phase) {
+        if let Some(link) = self.link_mut(conn) {
+            let was_handshake = link.phase.is_handshake();
+            link.phase = phase;
+            if was_handshake && !phase.is_handshake() {
+                self.handshakes = self.handshakes.saturating_sub(1);
+            }
+        }
+    }
+
     fn session(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.sessions.get_mut(key.0 as usize)
     }
 
     fn session_of(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session)> {
+        self.session_and_backlog(conn)
+            .map(|(link, session, _)| (link, session))
+    }
+
+    fn session_and_backlog(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session, &mut Backlog)> {
         let link = self
             .links
             .get_mut(conn.index())
             .filter(|link| link.generation == conn.generation)?;
         let session = self.sessions.get_mut(link.session?.0 as usize)?;
-        Some((link, session))
+        Some((link, session, &mut self.backlog))
     }
 
     /// Puts the connection on the list of those that have something to do.

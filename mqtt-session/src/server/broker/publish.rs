@@ -10,12 +10,24 @@ use crate::{
     Instant,
     flow::{Incoming, OnPubRel, OnPublish, rules},
     server::{
-        ConnId, DropCause, Reply,
+        ConnId, DropCause, Pool, Reply,
         message::Message,
+        pool::{RealmKey, is_sys},
+        retained::{Quota, Stored},
         route::{Match, Room, SessionKey},
         session::{Queued, Waiting},
     },
 };
+
+/// Where a message comes from, as far as it matters to where it goes.
+#[derive(Copy, Clone, Debug)]
+pub(in crate::server) struct Origin {
+    pub(in crate::server) pool: Pool,
+    /// For No Local (`5/MQTT-3.8.3-3`).
+    pub(in crate::server) session: SessionKey,
+    /// How much may be retained in its pool.
+    pub(in crate::server) retained: Quota,
+}
 
 impl Broker {
     pub(super) fn publish(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) {
@@ -63,13 +75,18 @@ impl Broker {
             self.events.drop_messages(DropCause::TopicLevels, 1);
             return ReasonCode::TOPIC_NAME_INVALID;
         }
-        let from = self.link(conn).and_then(|link| link.session);
-        let reached = self.spread(
-            head.topic.as_str(),
-            from,
-            (head.retain, publish.payload.is_empty()),
-            || Message::new(now, head, publish.payload),
-        );
+        let topic = head.topic.as_str();
+        if is_sys(topic) {
+            self.events.drop_messages(DropCause::NotAllowed, 1);
+            return ReasonCode::NOT_AUTHORIZED;
+        }
+        let key = self.link(conn).and_then(|link| link.session);
+        let Some(origin) = key.and_then(|key| Some(self.session(key)?.origin(key))) else {
+            return ReasonCode::UNSPECIFIED_ERROR;
+        };
+        let reached = self.spread(origin, topic, (head.retain, publish.payload.is_empty()), || {
+            Message::new(now, head, publish.payload)
+        });
         if reached == 0 {
             ReasonCode::NO_MATCHING_SUBSCRIBERS
         } else {
@@ -81,14 +98,14 @@ impl Broker {
     /// and is asked only if somebody keeps it. Says how many it went to.
     pub(super) fn spread(
         &mut self,
+        origin: Origin,
         topic: &str,
-        from: Option<SessionKey>,
         (retain, is_empty): (bool, bool),
         message: impl FnOnce() -> Message,
     ) -> usize {
         let mut matches = core::mem::take(&mut self.matches);
         let Self {
-            routes,
+            realms,
             sessions,
             links,
             ..
@@ -108,17 +125,29 @@ impl Broker {
                 Some(_) => Room::Later,
             }
         };
-        routes.route(topic, from, room, &mut matches);
+        if let Some(realm) = realms.get_mut(RealmKey::Pool(origin.pool)) {
+            realm
+                .routes
+                .route(topic, Some(origin.session), room, &mut matches);
+        }
         let keep = retain && !is_empty;
         if retain && is_empty {
             // 5/MQTT-3.3.1-6, 5/MQTT-3.3.1-7, 3.1.1/MQTT-3.3.1-10, 3.1.1/MQTT-3.3.1-11
-            self.retained.remove(topic);
+            self.retained.remove(origin.pool, topic);
         }
         let reached = matches.len();
         if keep || reached > 0 {
             let message = message();
-            if keep && !self.retained.store(topic, message.clone()) {
-                self.events.drop_messages(DropCause::RetainedFull, 1);
+            if keep {
+                match self
+                    .retained
+                    .store(origin.pool, topic, message.clone(), origin.retained)
+                {
+                    Stored::Kept { evicted } => {
+                        self.events.drop_messages(DropCause::RetainedEvicted, evicted);
+                    }
+                    Stored::Refused => self.events.drop_messages(DropCause::RetainedFull, 1),
+                }
             }
             for found in matches.drain(..) {
                 self.enqueue(found, &message);
@@ -144,6 +173,7 @@ impl Broker {
             waiting,
             (limits.queue_messages, limits.queue_bytes),
             self.config.drop_policy,
+            &mut self.backlog,
         ) {
             Queued::Waits => {}
             Queued::Displaced(count) => self.events.drop_messages(DropCause::QueueFull, count),

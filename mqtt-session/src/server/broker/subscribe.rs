@@ -13,7 +13,8 @@ use crate::{
     Instant,
     flow::rules,
     server::{
-        ConnId, Reply,
+        ConnId, Pool, Reply,
+        pool::RealmKey,
         route::{SessionKey, Subscribed},
         session::RetainedPull,
     },
@@ -74,31 +75,46 @@ impl Broker {
             .sessions
             .get_mut(key.0 as usize)
             .ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        let grant = &session.grant;
+        let realm = RealmKey::of(grant.pool, topics.as_str());
+        if realm == RealmKey::Sys && !grant.sees_sys {
+            return Err(ReasonCode::NOT_AUTHORIZED);
+        }
         if session.filters.get(filter.as_str()).is_none() {
-            if session.filters.len() >= session.grant.limits.subscriptions {
+            let limits = &self.config.limits;
+            let bytes = self.subscription_bytes.saturating_add(filter.as_str().len());
+            if session.filters.len() >= grant.limits.subscriptions
+                || self.subscriptions >= limits.subscriptions
+                || bytes > limits.subscription_bytes
+            {
                 return Err(ReasonCode::QUOTA_EXCEEDED);
             }
+            self.subscriptions += 1;
+            self.subscription_bytes = bytes;
             session.filters.insert(filter.as_str().into(), ());
         }
         let dollar = version == Version::V31;
-        let new = self.routes.subscribe(
-            key,
-            topics.as_str(),
-            group,
-            Subscribed::new(options, qos, dollar, id),
-        );
+        let how = Subscribed::new(options, qos, dollar, id);
+        let new = self
+            .realms
+            .get_mut(realm)
+            .is_some_and(|realm| realm.routes.subscribe(key, topics.as_str(), group, how));
+        let (kept, until) = match realm {
+            RealmKey::Sys => (self.sys.retained.count(), self.sys.retained.last()),
+            RealmKey::Pool(pool) => (self.retained.count_in(pool), self.retained.last()),
+        };
         let wants_retained = match options.retain_handling {
             RetainHandling::Send => true,       // 5/MQTT-3.3.1-9, 3.1.1/MQTT-3.3.1-6
             RetainHandling::SendIfNew => new,   // 5/MQTT-3.3.1-10
             RetainHandling::DoNotSend => false, // 5/MQTT-3.3.1-11
         };
         // A shared subscription brings none (5.0, 4.8.2).
-        if wants_retained && group.is_none() && self.retained.count() > 0 {
+        if wants_retained && group.is_none() && kept > 0 {
             let pull = RetainedPull {
                 qos,
                 dollar,
                 id,
-                until: self.retained.last(),
+                until,
                 after: None,
             };
             session.rare().retained.insert(filter.as_str().into(), pull);
@@ -128,24 +144,33 @@ impl Broker {
     }
 
     fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
-        if let Some(session) = self.session(key) {
-            session.filters.remove(filter.as_str());
+        let Some(session) = self.sessions.get_mut(key.0 as usize) else {
+            return false;
+        };
+        if session.filters.remove(filter.as_str()).is_some() {
+            self.subscriptions = self.subscriptions.saturating_sub(1);
+            self.subscription_bytes = self.subscription_bytes.saturating_sub(filter.as_str().len());
             // What was not begun is not sent any more (5.0, 3.10.4).
             if let Some(rare) = &mut session.rare {
                 rare.retained.remove(filter.as_str());
             }
         }
-        self.forget_route(key, filter)
+        let pool = session.grant.pool;
+        self.forget_route(pool, key, filter)
     }
 
     /// Takes a subscription out of the routes; false if there was none.
-    pub(super) fn forget_route(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
+    pub(super) fn forget_route(&mut self, pool: Pool, key: SessionKey, filter: TopicFilter<'_>) -> bool {
         // A client of 3.x and one of 5.0 mean different things by `$share/`, and a session may have known both.
-        let direct = self.routes.unsubscribe(key, filter.as_str(), None);
-        let shared = filter.share().is_some_and(|share| {
-            self.routes
-                .unsubscribe(key, share.filter().as_str(), Some(share.group()))
-        });
+        let mut leave = |topics: TopicFilter<'_>, group| {
+            self.realms
+                .get_mut(RealmKey::of(pool, topics.as_str()))
+                .is_some_and(|realm| realm.routes.unsubscribe(key, topics.as_str(), group))
+        };
+        let direct = leave(filter, None);
+        let shared = filter
+            .share()
+            .is_some_and(|share| leave(share.filter(), Some(share.group())));
         direct || shared
     }
 }

@@ -125,6 +125,12 @@ impl Vacant for Subscribers {
     }
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Routes {
     pub(crate) fn new() -> Self {
         Self {

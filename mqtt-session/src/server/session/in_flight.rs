@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use mqtt_proto::{PacketId, QoS};
 
+use super::Backlog;
 use crate::{
     flow::{Outgoing, Resend, Window, next_free_id},
     server::{
@@ -81,6 +82,7 @@ impl InFlight {
         delivery: &mut Delivery,
         group: Option<GroupFilter>,
         window: &mut Window,
+        backlog: &mut Backlog,
     ) -> Option<()> {
         let stage = Outgoing::sent(delivery.qos)?;
         let id = next_free_id(self.last_id, |id| self.position(id).is_some())?;
@@ -90,6 +92,7 @@ impl InFlight {
         if let (Some(first), Some(last)) = (self.exchanges.front(), self.exchanges.back()) {
             self.lapped |= distance(first.id, id) <= distance(first.id, last.id);
         }
+        backlog.in_flight += 1;
         self.exchanges.push_back(Exchange {
             id,
             stage,
@@ -129,14 +132,20 @@ impl InFlight {
     }
 
     /// The exchange has ended: its id and its place in the window are free.
-    pub(crate) fn end(&mut self, id: PacketId, window: &mut Window) {
+    pub(crate) fn end(&mut self, id: PacketId, window: &mut Window, backlog: &mut Backlog) {
         let Some(at) = self.position(id) else { return };
         if at < self.resent {
             window.give_back();
             self.resent -= 1;
         }
         self.exchanges.remove(at);
+        backlog.in_flight = backlog.in_flight.saturating_sub(1);
         self.lapped &= !self.exchanges.is_empty();
+    }
+
+    /// The session ends, and with it all exchanges.
+    pub(crate) fn forget(self, backlog: &mut Backlog) {
+        backlog.in_flight = backlog.in_flight.saturating_sub(self.exchanges.len());
     }
 
     /// Gives memory back that is not needed now.

@@ -12,10 +12,17 @@ use core::num::NonZeroU32;
 
 use mqtt_proto::{PacketId, QoS};
 
-use super::{ConnId, Grant, deadlines::Armed, message::Message, retained::Serial};
+use super::{
+    ConnId, Grant,
+    broker::Origin,
+    deadlines::Armed,
+    message::Message,
+    retained::{Quota, Serial},
+    route::SessionKey,
+};
 use crate::{Instant, flow::Incoming, level_tree::small_map::SmallMap};
 pub(crate) use in_flight::InFlight;
-pub(crate) use queue::{Queue, Queued, Waiting};
+pub(crate) use queue::{Backlog, Queue, Queued, Waiting};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -91,6 +98,19 @@ impl Session {
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// Where its messages come from; it is at this place.
+    pub(crate) fn origin(&self, key: SessionKey) -> Origin {
+        let limits = &self.grant.limits;
+        Origin {
+            pool: self.grant.pool,
+            session: key,
+            retained: Quota {
+                messages: limits.retained_messages,
+                bytes: limits.retained_bytes,
+            },
+        }
     }
 
     /// No other message can wait here.

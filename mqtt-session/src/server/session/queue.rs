@@ -66,6 +66,21 @@ impl Waiting {
     }
 }
 
+/// What waits for all sessions, and what is under way to all clients; counted where it changes.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) queued_messages: usize,
+    pub(crate) queued_bytes: usize,
+    pub(crate) in_flight: usize,
+}
+
+impl Backlog {
+    fn remove(&mut self, messages: usize, bytes: usize) {
+        self.queued_messages = self.queued_messages.saturating_sub(messages);
+        self.queued_bytes = self.queued_bytes.saturating_sub(bytes);
+    }
+}
+
 /// What became of a message that was to be queued.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Queued {
@@ -102,7 +117,13 @@ impl Queue {
         self.len() < max_count && self.bytes.saturating_add(bytes) <= max_bytes
     }
 
-    pub(crate) fn push(&mut self, mut waiting: Waiting, max: (usize, usize), policy: DropPolicy) -> Queued {
+    pub(crate) fn push(
+        &mut self,
+        mut waiting: Waiting,
+        max: (usize, usize),
+        policy: DropPolicy,
+        backlog: &mut Backlog,
+    ) -> Queued {
         let size = waiting.size();
         let mut displaced = 0;
         while !self.has_room(max.0, max.1, size) {
@@ -111,7 +132,7 @@ impl Queue {
                 DropPolicy::Disconnect => return Queued::Disconnect,
                 DropPolicy::Oldest => {
                     // What could never fit must not empty the queue.
-                    if size > max.1 || self.pop(true).is_none() {
+                    if size > max.1 || self.pop(true, backlog).is_none() {
                         return Queued::Dropped;
                     }
                     displaced += 1;
@@ -121,6 +142,8 @@ impl Queue {
         waiting.place = self.places;
         self.places = self.places.wrapping_add(1);
         self.bytes += size;
+        backlog.queued_messages += 1;
+        backlog.queued_bytes += size;
         if waiting.qos == QoS::AtMostOnce {
             self.qos_0.push_back(waiting)
         } else {
@@ -134,7 +157,7 @@ impl Queue {
     }
 
     /// The message that is next, if the window has room for it.
-    pub(crate) fn pop(&mut self, window_has_room: bool) -> Option<Waiting> {
+    pub(crate) fn pop(&mut self, window_has_room: bool, backlog: &mut Backlog) -> Option<Waiting> {
         let above_first = match (self.qos_0.front(), self.above.front()) {
             (Some(low), Some(above)) => window_has_room && above.place < low.place,
             (None, Some(_)) => window_has_room,
@@ -145,14 +168,18 @@ impl Queue {
         } else {
             self.qos_0.pop_front()
         }?;
-        self.bytes = self.bytes.saturating_sub(waiting.size());
+        let size = waiting.size();
+        self.bytes = self.bytes.saturating_sub(size);
+        backlog.remove(1, size);
         Some(waiting)
     }
 
     /// Drops what is of QoS 0; says how many they were.
-    pub(crate) fn drop_qos_0(&mut self) -> u64 {
+    pub(crate) fn drop_qos_0(&mut self, backlog: &mut Backlog) -> u64 {
         let dropped = core::mem::take(&mut self.qos_0);
-        self.bytes = self.bytes.saturating_sub(dropped.iter().map(Waiting::size).sum());
+        let size = dropped.iter().map(Waiting::size).sum();
+        self.bytes = self.bytes.saturating_sub(size);
+        backlog.remove(dropped.len(), size);
         dropped.len() as u64
     }
 
