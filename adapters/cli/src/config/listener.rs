@@ -151,6 +151,10 @@ pub(super) const LIMITS: &[Key<Listener>] = keys! { Listener {
     subscriptions: offer.grant.limits.subscriptions,
     /// The longest that a session is kept without a connection, in seconds. 4294967295 is for ever.
     session_expiry_max: offer.grant.limits.session_expiry_max,
+    /// Retained messages of one pool; by default only those of the whole broker are limited.
+    retained_messages: offer.grant.limits.retained_messages = "1000",
+    /// Bytes of the retained messages of one pool.
+    retained_bytes: offer.grant.limits.retained_bytes = "1000000",
     /// How many messages one client may publish: `per_second` in the long run, `burst` at once.
     rate_messages: offer.grant.limits.rate.messages = "{ per_second = 1000, burst = 5000 }",
     /// How many bytes one client may publish, counted in topics, properties and payloads.

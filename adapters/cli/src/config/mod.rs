@@ -48,7 +48,7 @@ impl Default for Settings {
         Self {
             server: ServerConfig::default(),
             password_threads: 1,
-            password_queue: 1_000,
+            password_queue: 100,
             log: Log::default(),
             listeners: vec![Listener::default()],
         }

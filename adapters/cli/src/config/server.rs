@@ -13,17 +13,28 @@ pub(super) const KEYS: &[Key<Settings>] = keys! { Settings {
     /// What happens to a message that finds the queue of a session full: it is dropped ("newest"), the messages that wait
     /// longest are dropped for it ("oldest"), or the client is disconnected with 0x97, quota exceeded ("disconnect").
     drop_policy: server.drop_policy,
+    /// What happens when there is no room for another retained message: it is not kept ("refuse-new"), those that were
+    /// stored first make room ("evict-oldest"), or those that would expire first do ("evict-soonest-to-expire"; never one
+    /// that does not expire).
+    retained_policy: server.retained_policy,
     /// Threads that verify passwords. Each uses the memory that the hash asks for, usually 19 MiB, while it works.
     password_threads,
-    /// Passwords that may wait to be verified. A client that comes when there are more is told to come later.
+    /// Passwords that may wait to be verified. A client that comes when there are more is told to come later;
+    /// one that had to wait longer than a decision may take is refused.
     password_queue,
 }};
 
 pub(super) const LIMITS: &[Key<Limits>] = keys! { Limits {
     /// Connections at a time.
     connections,
+    /// Connections whose client has not been accepted yet.
+    handshakes,
     /// Sessions, connected or kept.
     sessions,
+    /// Subscriptions of all sessions.
+    subscriptions,
+    /// Bytes of the filters of all subscriptions.
+    subscription_bytes,
     /// Retained messages.
     retained_messages,
     /// Bytes of all retained messages.

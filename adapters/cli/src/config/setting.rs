@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use mqtt_proto::QoS;
-use mqtt_session::server::{Bucket, DropPolicy};
+use mqtt_session::server::{Bucket, DropPolicy, RetainedPolicy};
 use toml::de::DeValue;
 
 /// A value of one key.
@@ -50,7 +50,23 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(u16 u32 u64 usize);
+whole_numbers!(u16 u32 u64);
+
+/// The largest is no limit, so it is not written; integers of TOML are smaller anyway.
+impl Setting for usize {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let number = u64::read(value)
+            .ok()
+            .filter(|&number| i64::try_from(number).is_ok());
+        number
+            .and_then(|number| Self::try_from(number).ok())
+            .ok_or_else(|| unexpected("a whole number from 0 on", value))
+    }
+
+    fn write(&self) -> Option<String> {
+        (*self != Self::MAX).then(|| self.to_string())
+    }
+}
 
 impl Setting for bool {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
@@ -169,6 +185,11 @@ words! {
         "newest" => DropPolicy::Newest,
         "oldest" => DropPolicy::Oldest,
         "disconnect" => DropPolicy::Disconnect,
+    }
+    RetainedPolicy {
+        "refuse-new" => RetainedPolicy::RefuseNew,
+        "evict-oldest" => RetainedPolicy::EvictOldest,
+        "evict-soonest-to-expire" => RetainedPolicy::EvictSoonestToExpire,
     }
 }
 

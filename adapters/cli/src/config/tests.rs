@@ -163,7 +163,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "[limits]\nconnections = -1",
-            "2:15: connections: expected a whole number from 0 to",
+            "2:15: connections: expected a whole number from 0 on, not -1",
         ),
         ("limits = 3", "1:10: expected a table, [limits], not 3"),
         (
@@ -217,4 +217,16 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(error.starts_with(said), "{text}\n  {error}\n  {said}");
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn the_guide_has_the_whole_sample() {
+    let guide = include_str!("../../../../docs/broker.md");
+    let (_, sample) = guide.split_once("```toml\n").unwrap();
+    let (sample, _) = sample.split_once("```").unwrap();
+    assert_eq!(
+        sample,
+        Settings::default().print(),
+        "put what --print-config prints into docs/broker.md"
+    );
 }
