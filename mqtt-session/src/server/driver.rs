@@ -14,7 +14,7 @@ use alloc::{vec, vec::Vec};
 
 use mqtt_proto::ReasonCode;
 
-use super::{ConnId, Overloaded, Peer, Server, ServerConfig, ServerEvent};
+use super::{Broker, ConnId, Overloaded, Peer, Server, ServerConfig, ServerEvent};
 use crate::Instant;
 
 /// Bytes that one write gathers at most.
@@ -81,6 +81,11 @@ impl Driver {
     /// The server, to look at.
     pub const fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// For the owner's own business: see [`Server::broker_mut`].
+    pub const fn broker_mut(&mut self) -> &mut Broker {
+        self.server.broker_mut()
     }
 
     /// A client has connected.

@@ -66,6 +66,8 @@ pub enum Ended {
     Refused(ReasonCode),
     /// The same client connected again.
     TakenOver,
+    /// The owner of the server killed it.
+    Killed,
 }
 
 /// Why a message was dropped.

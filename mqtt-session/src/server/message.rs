@@ -91,6 +91,14 @@ impl Message {
         self
     }
 
+    /// How many bytes a message would occupy.
+    pub(crate) fn size_of(head: &PublishHead<'_>, payload_len: usize) -> usize {
+        let properties_len: usize = forwarded(head.properties)
+            .map(|property| property.encoded_len())
+            .sum();
+        HEAD + head.topic.as_str().len() + properties_len + payload_len
+    }
+
     /// How many bytes it occupies, whoever shares it.
     pub fn size(&self) -> usize {
         self.0.len()

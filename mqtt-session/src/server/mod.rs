@@ -44,6 +44,8 @@ mod deadlines;
 pub mod driver;
 mod event;
 mod grant;
+mod inspect;
+mod local;
 mod message;
 mod pool;
 mod rate;
@@ -61,6 +63,8 @@ pub use conn::{Heard, ServerConn};
 pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
 pub use event::{DropCause, Ended, ServerEvent};
 pub use grant::{ClientLimits, Grant, Pool};
+pub use inspect::{Revoked, SessionInfo, SubscriptionInfo, TakenQueue};
+pub use local::{LocalDelivery, LocalOptions, LocalSubscription, NotPublished};
 pub use message::Message;
 pub use rate::{Bucket, Rate};
 pub use request::{Accepted, Delivery, Pace, Reply, Request};
@@ -109,6 +113,12 @@ impl Server {
     /// What is behind the connections.
     pub const fn broker(&self) -> &Broker {
         &self.broker
+    }
+
+    /// For the owner's own business: [local connections](Broker::open_local), and looking after [sessions](Broker::sessions).
+    /// The requests and replies of the connections that were opened here are the server's.
+    pub const fn broker_mut(&mut self) -> &mut Broker {
+        &mut self.broker
     }
 
     /// A client has connected. Its place is kept until [`handle_disconnect`](Self::handle_disconnect).

@@ -49,6 +49,14 @@ pub(crate) struct Realms {
 }
 
 impl Realms {
+    pub(crate) fn get(&self, key: RealmKey) -> Option<&Realm> {
+        match key {
+            RealmKey::Sys => Some(&self.sys),
+            RealmKey::Pool(Pool::DEFAULT) => Some(&self.default),
+            RealmKey::Pool(pool) => self.others.get(&pool),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, key: RealmKey) -> Option<&mut Realm> {
         match key {
             RealmKey::Sys => Some(&mut self.sys),

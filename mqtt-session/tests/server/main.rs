@@ -9,6 +9,8 @@ mod connecting;
 mod driving;
 mod ending;
 mod limits;
+mod local;
+mod managing;
 mod offers;
 mod pools;
 mod publishing;

@@ -69,7 +69,7 @@ impl Broker {
 
     /// The next retained message of a subscription that is not through with them; `None` also when the window holds it
     /// back, or when the search takes so long that others are to have their turn before it goes on.
-    fn next_retained(&mut self, conn: ConnId) -> Option<Waiting> {
+    pub(super) fn next_retained(&mut self, conn: ConnId) -> Option<Waiting> {
         let mut steps = SEARCH_STEPS;
         loop {
             let link = self.links.get_mut(conn.index())?;

@@ -44,6 +44,7 @@ impl Broker {
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId) {
         self.end_link(now, conn, Ended::Lost, None);
         self.links.try_remove(conn.index());
+        self.locals.remove(&conn.index);
     }
 
     /// The connection is over; `last` is still sent, behind what is owed. Its session, if it had one, is on its own.
@@ -52,6 +53,8 @@ impl Broker {
         if link.phase == Phase::Over {
             return;
         }
+        // On a local one there is nobody to take a packet.
+        let last = last.filter(|_| link.phase != Phase::Local);
         let key = link.session.take();
         self.set_phase(conn, Phase::Over);
         if let Some(last) = last {
@@ -120,7 +123,11 @@ impl Broker {
             return;
         };
         let pool = session.grant.pool;
-        self.by_client.remove(&(pool, session.client_id.clone()));
+        // A local connection may be called as a client is.
+        let name = (pool, session.client_id.clone());
+        if self.by_client.get(&name) == Some(&key) {
+            self.by_client.remove(&name);
+        }
         self.deadlines.set(key, &mut session.armed, None);
         for (filter, ()) in session.filters.iter() {
             self.subscriptions = self.subscriptions.saturating_sub(1);

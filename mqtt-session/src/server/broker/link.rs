@@ -43,6 +43,8 @@ pub(super) enum Phase {
     Fresh,
     /// A client is there.
     Open,
+    /// The owner of the broker is there: it has no wire.
+    Local,
     /// What is owed is still to be sent, no more.
     Over,
 }

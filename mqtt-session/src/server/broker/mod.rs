@@ -8,12 +8,17 @@
 //! - `publish`: messages from clients, and wills, to the queues of subscribers and the retained store.
 //! - `deliver`: messages from a queue to its client, and the answers to them.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
+//! - `local`: connections without a wire.
+//! - `inspect`, `manage`: what the owner sees and does.
 //! - `ending`: the ends of connections and sessions, wills, time.
 
 mod connect;
 mod deliver;
 mod ending;
+mod inspect;
 mod link;
+mod local;
+mod manage;
 mod publish;
 mod subscribe;
 
@@ -42,6 +47,7 @@ use crate::{
     flow::rules::{self, Rule, Violation},
 };
 use link::{Link, Phase};
+use local::Local;
 pub(super) use publish::Origin;
 
 #[cfg(test)]
@@ -76,6 +82,9 @@ pub struct Broker {
     subscription_bytes: usize,
     deadlines: Deadlines<SessionKey>,
     ready: VecDeque<ConnId>,
+    /// Local connections, by the index of their [`ConnId`].
+    locals: BTreeMap<u32, Local>,
+    ready_locals: VecDeque<ConnId>,
     events: Events,
     /// Client ids that were invented so far.
     invented: u64,
@@ -134,6 +143,8 @@ impl Broker {
             subscription_bytes: 0,
             deadlines: Deadlines::new(),
             ready: VecDeque::new(),
+            locals: BTreeMap::new(),
+            ready_locals: VecDeque::new(),
             events: Events::new(limits.events),
             invented: 0,
             wills: VecDeque::new(),
@@ -177,10 +188,15 @@ impl Broker {
         if self.links.len() >= limits.connections || self.handshakes >= limits.handshakes {
             return Err(Overloaded);
         }
+        let conn = self.new_link(peer)?;
+        self.handshakes += 1;
+        Ok(conn)
+    }
+
+    fn new_link(&mut self, peer: Peer) -> Result<ConnId, Overloaded> {
         let index = u32::try_from(self.links.vacant_key()).map_err(|_| Overloaded)?;
         self.generation = self.generation.wrapping_add(1);
         self.links.insert(Link::new(self.generation, peer));
-        self.handshakes += 1;
         Ok(ConnId {
             index,
             generation: self.generation,
@@ -196,7 +212,7 @@ impl Broker {
     pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
         let now = self.clock(now);
         if let Some(phase) = self.link(conn).map(|link| link.phase) {
-            if matches!(request, Request::Lost) {
+            if matches!(request, Request::Lost) && phase != Phase::Local {
                 self.lost(now, conn);
             } else {
                 match phase {
@@ -204,6 +220,8 @@ impl Broker {
                     Phase::Open => self.open_request(now, conn, request),
                     // 5/MQTT-3.1.4-6, 3.1.1/MQTT-3.1.4-5; 3.14.4: what comes behind the end has no effect.
                     Phase::Over => {}
+                    // It asks by calls.
+                    Phase::Local => {}
                 }
             }
         }
@@ -343,7 +361,7 @@ impl Broker {
         let now = self.clock(now);
         let last = match self.link(conn).map(|link| link.phase) {
             Some(Phase::Open) => Reply::Disconnect(code),
-            Some(Phase::Fresh) => Reply::Close,
+            Some(Phase::Fresh | Phase::Local) => Reply::Close,
             Some(Phase::Over) | None => return,
         };
         self.end_link(now, conn, Ended::Refused(code), Some(last));
@@ -434,7 +452,11 @@ impl Broker {
         let Some(link) = self.link_mut(conn) else { return };
         if !link.listed {
             link.listed = true;
-            self.ready.push_back(conn);
+            if link.phase == Phase::Local {
+                self.ready_locals.push_back(conn);
+            } else {
+                self.ready.push_back(conn);
+            }
         }
     }
 

@@ -53,7 +53,7 @@ impl Broker {
         self.owe(conn, Reply::SubAck(subscribe.packet_id, codes.into()));
     }
 
-    fn subscribe_one(
+    pub(super) fn subscribe_one(
         &mut self,
         conn: ConnId,
         key: SessionKey,
@@ -143,7 +143,7 @@ impl Broker {
         self.owe(conn, Reply::UnsubAck(unsubscribe.packet_id, codes));
     }
 
-    fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
+    pub(super) fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return false;
         };

@@ -47,6 +47,12 @@ impl Subscribed {
             id,
         }
     }
+
+    /// Its session gets a message of this publisher; `dollar`: a wildcard would stand for a level that begins with `$`.
+    fn wants(&self, session: SessionKey, dollar: bool, from: Option<SessionKey>) -> bool {
+        // 5/MQTT-4.7.2-1, 3.1.1/MQTT-4.7.2-1; 5/MQTT-3.8.3-3
+        (!dollar || self.dollar) && !(self.no_local && from == Some(session))
+    }
 }
 
 /// `$share/group/filter`, in eight bytes of whoever refers to it.
@@ -190,6 +196,29 @@ impl Routes {
         self.tree.change(filter.split('/'), leave).unwrap_or(false)
     }
 
+    /// How a session is subscribed to this filter, if it is.
+    pub(crate) fn find(&self, session: SessionKey, filter: &str, group: Option<&str>) -> Option<Subscribed> {
+        let subscribers = self.tree.get(filter.split('/'))?;
+        match group {
+            None => subscribers.direct.get(&session).copied(),
+            Some(name) => subscribers.groups.as_ref()?.get(name)?.member(session),
+        }
+    }
+
+    /// A message with this name goes to a session of which this is true, by a subscription of its own.
+    pub(crate) fn any_direct(
+        &self,
+        name: &str,
+        from: Option<SessionKey>,
+        is: impl Fn(SessionKey) -> bool,
+    ) -> bool {
+        self.tree
+            .matching_filters(name)
+            .filter_map(|reached| Some((self.tree.value_at(reached.node)?, reached.dollar)))
+            .flat_map(|(subscribers, dollar)| subscribers.direct.iter().map(move |one| (one, dollar)))
+            .any(|((&session, how), dollar)| how.wants(session, dollar, from) && is(session))
+    }
+
     /// Appends a delivery for each session that is subscribed to this name, and one for each group. `from` is the
     /// publisher, for No Local (`5/MQTT-3.8.3-3`).
     pub(crate) fn route(
@@ -210,12 +239,8 @@ impl Routes {
                 self.grouped.push(reached);
             }
             sources += usize::from(!subscribers.direct.is_empty());
-            // 5/MQTT-4.7.2-1, 3.1.1/MQTT-4.7.2-1
-            let wanted = |how: &Subscribed, session: SessionKey| {
-                (!dollar || how.dollar) && !(how.no_local && from == Some(session))
-            };
             for (&session, how) in subscribers.direct.iter() {
-                if wanted(how, session) {
+                if how.wants(session, dollar, from) {
                     deliveries.push(Match {
                         session,
                         qos: how.qos,

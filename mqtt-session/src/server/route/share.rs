@@ -46,6 +46,11 @@ impl Group {
         self.members.remove(&session).is_some()
     }
 
+    /// How this session is a member, if it is.
+    pub(crate) fn member(&self, session: SessionKey) -> Option<Subscribed> {
+        self.members.get(&session).copied()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

@@ -109,6 +109,10 @@ impl Queue {
         self.qos_0.len() + self.above.len()
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.qos_0.is_empty() && self.above.is_empty()
     }
@@ -172,6 +176,16 @@ impl Queue {
         self.bytes = self.bytes.saturating_sub(size);
         backlog.remove(1, size);
         Some(waiting)
+    }
+
+    /// All that waits, in the order in which it goes out if no window holds anything back.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        let (mut low, mut above) = (self.qos_0.iter().peekable(), self.above.iter().peekable());
+        core::iter::from_fn(move || match (low.peek(), above.peek()) {
+            (Some(a), Some(b)) if b.place < a.place => above.next(),
+            (None, Some(_)) => above.next(),
+            (Some(_) | None, _) => low.next(),
+        })
     }
 
     /// Drops what is of QoS 0; says how many they were.
