@@ -34,5 +34,5 @@ pub use mqtt_std::{Attempt, ConnectError, News, Options, Stop, Stopped, Waiting,
 pub use operation::{Operation, OperationError};
 pub use reconnecting::{Connector, Reconnecting};
 #[cfg(feature = "server")]
-pub use server::{Server, ServerStop, Store};
+pub use server::{CommandError, CommandResult, Server, ServerHandle, ServerStop, Store};
 pub use task::TaskConfig;

@@ -1,4 +1,4 @@
-//! MQTT client on futures-io streams: smol, async-std, and whatever else speaks `AsyncRead` and `AsyncWrite`.
+//! MQTT client and server on futures-io streams: smol, async-std, and whatever else speaks `AsyncRead` and `AsyncWrite`.
 //!
 //! The client comes in two forms. [`Client`] is inline: `client.next().await` drives everything. Its
 //! [`into_task`](mqtt_async::Client::into_task) gives a future for any executor, with a [`Handle`] for commands and
@@ -6,6 +6,8 @@
 //!
 //! Either can connect again by itself, as a policy says, and bring subscriptions back:
 //! `client.reconnecting(Policy::DEFAULT, Options::new("thermostat"), tcp("broker.example:1883"))` is a [`Reconnecting`].
+//!
+//! [`Server`] is a server on [`Listener`]s.
 //!
 //! Timers are those of `async-io`, which need no runtime. Who has others implements [`mqtt_async::Timer`], and uses
 //! [`mqtt_async::Client`] with [`Io`].
@@ -29,6 +31,8 @@
 //! ```
 #![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
 
+mod listener;
+
 use core::{
     pin::Pin,
     task::{Context, Poll},
@@ -40,10 +44,12 @@ use std::{
 
 use async_net::{AsyncToSocketAddrs, TcpStream};
 use futures_io::{AsyncRead, AsyncWrite};
+pub use listener::{Listener, Socket};
 use mqtt_async::Link;
 pub use mqtt_async::{
-    Attempt, ConnectError, Connector, Events, Handle, HandleError, News, Operation, OperationError, Options,
-    Stop, Stopped, TaskConfig, Waiting, Will,
+    Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError, News,
+    Operation, OperationError, Options, ServerHandle, ServerStop, Stop, Stopped, Store, TaskConfig, Waiting,
+    Will,
 };
 use mqtt_session::storage::Heap;
 
@@ -52,6 +58,9 @@ pub type Client<T = TcpStream, S = Heap> = mqtt_async::Client<Io<T>, Timer, S>;
 
 /// The inline form that connects by itself: see [`mqtt_async::Reconnecting`].
 pub type Reconnecting<C, T = TcpStream, S = Heap> = mqtt_async::Reconnecting<C, Io<T>, Timer, S>;
+
+/// The server: see [`mqtt_async::Server`].
+pub type Server<A = Listener> = mqtt_async::Server<A, Timer>;
 
 /// A TCP connection that sends without delay, over `async-io`.
 ///

@@ -52,7 +52,7 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.stop.stop_now();
         let end = self.thread.take().map(JoinHandle::join);
         assert!(
             !matches!(end, Some(Err(_))) || std::thread::panicking(),

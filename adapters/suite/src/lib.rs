@@ -17,6 +17,7 @@ mod cutter;
 mod driver;
 mod keeper;
 pub mod reconnecting;
+pub mod serving;
 mod subject;
 mod tap;
 
@@ -84,6 +85,34 @@ macro_rules! behaviours {
             #[test]
             fn $name() {
                 $crate::behaviour::$name::<$driver>();
+            }
+        )*
+    };
+}
+
+/// Makes a test of each behaviour of a server, for a [`serving::Serve`].
+#[macro_export]
+macro_rules! serving {
+    ($serve:path) => {
+        $crate::serving! { $serve:
+            a_stop_is_told_to_every_client_and_ends_listening
+            a_client_in_the_middle_of_sending_is_told_why_it_ends
+            a_client_that_breaks_a_rule_while_it_sends_is_told_so
+            a_client_that_takes_nothing_holds_a_stop_up_no_longer_than_it_may
+            a_stop_at_once_ends_a_stop_in_order
+            handles_reach_the_server_from_any_thread_until_it_has_stopped
+            the_queue_of_commands_is_bounded
+        }
+        #[cfg(unix)]
+        $crate::serving! { $serve:
+            unix_sockets_serve_beside_tcp_and_listeners_have_the_numbers_they_were_given
+        }
+    };
+    ($serve:path: $($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::serving::$name($serve);
             }
         )*
     };

@@ -53,14 +53,19 @@
 #![allow(clippy::disallowed_types, reason = "an adapter knows what time it is")]
 
 mod link;
+mod listener;
 
 use core::pin::Pin;
 use std::io;
 
-pub use link::{Io, Listener, Timer};
+pub use link::{Io, Timer};
+#[cfg(unix)]
+pub use listener::listen_unix;
+pub use listener::{Listener, Socket};
 pub use mqtt_async::{
-    Attempt, ConnectError, Connector, Events, Handle, HandleError, News, Operation, OperationError, Options,
-    ServerStop, Stop, Stopped, TaskConfig, Waiting, Will,
+    Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError, News,
+    Operation, OperationError, Options, ServerHandle, ServerStop, Stop, Stopped, Store, TaskConfig, Waiting,
+    Will,
 };
 use mqtt_session::{
     client::OwnedEvent,
@@ -69,7 +74,7 @@ use mqtt_session::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpStream, ToSocketAddrs},
     task::JoinHandle,
 };
 
@@ -151,15 +156,16 @@ where
     (handle, events, tokio::spawn(task))
 }
 
-/// A server on these listeners, and what stops it. The future serves until then, and tells what happens.
+/// A server on these listeners, and what stops it. The future serves until then, and tells what happens. For more than this, with
+/// a [`ServerHandle`] or a [`Store`], there is [`Server`].
 pub fn serve(
     config: ServerConfig,
-    listeners: impl IntoIterator<Item = TcpListener>,
+    listeners: impl IntoIterator<Item = impl Into<Listener>>,
     on_event: impl FnMut(ServerEvent) + Send,
 ) -> (ServerStop, impl Future<Output = ()> + Send) {
     let mut server = Server::new(config);
     for listener in listeners {
-        server.listen(Listener(listener));
+        server.listen(listener.into());
     }
     let stop = server.stopper();
     // A turn is bounded by itself; tokio's budget would cut it in pieces.

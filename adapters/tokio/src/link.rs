@@ -1,4 +1,4 @@
-//! tokio's byte streams, clock and listener, as the shared client and server want them.
+//! tokio's byte streams and clock, as the shared client and server want them.
 
 use core::{
     pin::Pin,
@@ -6,11 +6,9 @@ use core::{
 };
 use std::io::{self, IoSlice};
 
-use mqtt_async::{Accept, Link};
-use mqtt_session::server::Peer;
+use mqtt_async::Link;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
     time::Sleep,
 };
 
@@ -66,20 +64,5 @@ impl mqtt_async::Timer for Timer {
             sleep.as_mut().reset(deadline);
         }
         sleep.as_mut().poll(cx)
-    }
-}
-
-/// A TCP listener whose connections send without delay.
-#[derive(Debug)]
-pub struct Listener(pub TcpListener);
-
-impl Accept for Listener {
-    type Link = Io<TcpStream>;
-
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Link, Peer)>> {
-        let (stream, address) = ready!(self.0.poll_accept(cx))?;
-        // Answers are small and wait for nothing: gathering them would only delay them. A stream that cannot is fine.
-        let _ = stream.set_nodelay(true);
-        Poll::Ready(Ok((Io(stream), Peer::at(address))))
     }
 }

@@ -88,6 +88,12 @@ impl Driver {
         self.server.broker_mut()
     }
 
+    /// The server, for commands: what it owes after them is found by [`take_dirty`](Self::take_dirty). Its connections
+    /// and [`Server::poll_ready`] are the driver's.
+    pub const fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
     /// A client has connected.
     ///
     /// # Errors

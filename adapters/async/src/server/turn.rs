@@ -1,0 +1,217 @@
+//! A turn of the loop.
+
+use core::{
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use std::{sync::Arc, task::Wake};
+
+use mqtt_session::{
+    Instant,
+    server::{
+        ConnId, Peer,
+        driver::{Flushed, Written},
+    },
+};
+
+use super::{Server, Wire};
+use crate::{Accept, Link, Timer, ready::ConnWaker};
+
+/// Reads of one connection in one turn.
+const READS: usize = 2;
+/// Commands that are carried out, and connections that are accepted, read or written in one turn, before other tasks get theirs.
+const TURN: usize = 256;
+/// How long to wait when the system has no room for another connection.
+const SHORTAGE: Duration = Duration::from_millis(100);
+
+impl<A: Accept, T: Timer> Server<A, T> {
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.command(now);
+        let mut more = self.accept(cx, now);
+        for _ in 0..TURN {
+            let Some(id) = self.ready.pop() else { break };
+            self.woken(now, id);
+        }
+        if self.driver.poll_timeout().is_some_and(|at| at <= now) {
+            self.driver.handle_timeout(now);
+        }
+        more |= !self.flush_dirty(now) || !self.ready.is_empty() || !self.commands.is_empty();
+        let next = [
+            self.driver.poll_timeout(),
+            self.accept_after,
+            self.lingering.poll_timeout(now),
+            self.cut_off(now),
+        ];
+        let next = next.into_iter().flatten().min();
+        more |= next.is_some_and(|at| self.timer.poll_until(cx, self.clock.deadline(at)).is_ready());
+        if more {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn command(&mut self, now: Instant) {
+        for _ in 0..TURN {
+            let Some(command) = self.commands.next() else {
+                return;
+            };
+            command(self.driver.server_mut(), now);
+        }
+    }
+
+    /// `true`: there may be more.
+    fn accept(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.accept_after.is_some_and(|at| at > now) {
+            return false;
+        }
+        self.accept_after = None;
+        for index in 0..self.listeners.len() {
+            for taken in 0.. {
+                if taken == TURN {
+                    return true;
+                }
+                let (number, listener) = &mut self.listeners[index];
+                match listener.poll_accept(cx) {
+                    Poll::Ready(Ok((link, mut peer))) => {
+                        peer.listener = *number;
+                        self.open(now, link, peer);
+                    }
+                    Poll::Ready(Err(_)) => {
+                        self.accept_after = Some(now + SHORTAGE);
+                        return false;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+        false
+    }
+
+    fn open(&mut self, now: Instant, link: A::Link, peer: Peer) {
+        // Overloaded: there is no better answer than to hang up.
+        let Ok(id) = self.driver.open(now, peer) else {
+            return;
+        };
+        if self.wires.len() <= id.index() {
+            self.wires.resize_with(id.index() + 1, || None);
+        }
+        let waker = ConnWaker::new(id, &self.ready);
+        let task = Waker::from(Arc::clone(&waker));
+        self.wires[id.index()] = Some(Wire {
+            id,
+            link,
+            task,
+            waker,
+            unread: false,
+            blocked: false,
+            unflushed: false,
+        });
+        self.open += 1;
+    }
+
+    /// Reads from a connection, and finds out whether it can be written again.
+    fn woken(&mut self, now: Instant, id: ConnId) {
+        let Self {
+            driver,
+            wires,
+            scratch,
+            lingering,
+            ..
+        } = self;
+        let Some(wire) = wire(wires, id) else {
+            return lingering.woken(id, scratch);
+        };
+        wire.waker.taken();
+        if wire.blocked {
+            wire.blocked = false;
+            driver.unblock(id);
+        }
+        let cx = &mut Context::from_waker(&wire.task);
+        if wire.unflushed {
+            wire.unflushed = wire.link.poll_flush(cx).is_pending();
+        }
+        for _ in 0..READS {
+            wire.unread = !driver.wants_input(id);
+            if wire.unread {
+                return;
+            }
+            match wire.link.poll_read(cx, scratch) {
+                Poll::Ready(Ok(0) | Err(_)) => return self.close(now, id.index()),
+                Poll::Ready(Ok(n)) => wire.unread = !driver.received(now, id, &scratch[..n]),
+                Poll::Pending => return,
+            }
+        }
+        // Its turn is over, and nothing but this wakes it.
+        wire.waker.wake_by_ref();
+    }
+
+    /// Writes to every connection that has something to be written. `false`: there is more.
+    fn flush_dirty(&mut self, now: Instant) -> bool {
+        for _ in 0..TURN {
+            let Some(id) = self.driver.take_dirty() else {
+                return true;
+            };
+            self.flush(now, id);
+        }
+        false
+    }
+
+    fn flush(&mut self, now: Instant, id: ConnId) {
+        let Self { driver, wires, .. } = self;
+        let Some(wire) = wire(wires, id) else { return };
+        let link = &mut wire.link;
+        let cx = &mut Context::from_waker(&wire.task);
+        let mut last_words = false;
+        let flushed = driver.flush(now, id, |bytes| {
+            let written = write_until_pending(link, cx, bytes);
+            last_words = matches!(written, Written::Bytes(n) if n == bytes.len());
+            written
+        });
+        match flushed {
+            Flushed::Done => wire.unflushed = link.poll_flush(cx).is_pending(),
+            Flushed::Blocked => wire.blocked = true,
+            Flushed::Dead if last_words => return self.linger(now, id.index()),
+            Flushed::Dead => return self.close(now, id.index()),
+        }
+        if wire.unread && driver.wants_input(id) {
+            wire.waker.wake_by_ref();
+        }
+    }
+
+    /// The connection is over, and its link may have to carry what was said last.
+    fn linger(&mut self, now: Instant, index: usize) {
+        if let Some(wire) = self.take(now, index) {
+            self.lingering.close(now, wire, &mut self.scratch);
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Instant, index: usize) {
+        if let Some(mut wire) = self.take(now, index) {
+            // One attempt: who does not take it now is left to the system.
+            let _ = wire.link.poll_close(&mut Context::from_waker(&wire.task));
+        }
+    }
+
+    fn take(&mut self, now: Instant, index: usize) -> Option<Wire<A::Link>> {
+        let wire = self.wires.get_mut(index)?.take()?;
+        self.open -= 1;
+        self.driver.close(now, wire.id);
+        Some(wire)
+    }
+}
+
+/// Writes until all is written or the link takes no more: only then will it wake the connection.
+fn write_until_pending(link: &mut impl Link, cx: &mut Context<'_>, bytes: &[u8]) -> Written {
+    let mut written = 0;
+    while written < bytes.len() {
+        match link.poll_write(cx, &bytes[written..]) {
+            Poll::Ready(Ok(0) | Err(_)) => return Written::Dead,
+            Poll::Ready(Ok(n)) => written += n,
+            Poll::Pending => return Written::Bytes(written),
+        }
+    }
+    Written::Bytes(written)
+}
+
+fn wire<L>(wires: &mut [Option<Wire<L>>], id: ConnId) -> Option<&mut Wire<L>> {
+    wires.get_mut(id.index())?.as_mut().filter(|wire| wire.id == id)
+}
