@@ -236,6 +236,12 @@ rules! {
     /// AUTH while nothing is being authenticated, or before its last AUTH was answered.
     AUTH_OUT_OF_TURN = PROTOCOL_ERROR, "AUTH out of turn",
         [None, None, s!("5/4.12")];
+    /// AUTH with 0x19 of a client, with another method than CONNECT.
+    REAUTHENTICATION_METHOD = PROTOCOL_ERROR, "Authentication Method differs from CONNECT",
+        [None, None, s!("5/MQTT-4.12.1-1")];
+    /// Something else than AUTH or DISCONNECT between a CONNECT that names a method and its CONNACK.
+    PACKET_DURING_AUTHENTICATION = PROTOCOL_ERROR, "neither AUTH nor DISCONNECT before CONNACK",
+        [None, None, s!("5/MQTT-3.1.2-30")];
     /// AUTH with 0x00 before CONNACK, which is what accepts a client.
     AUTH_INSTEAD_OF_CONNACK = PROTOCOL_ERROR, "AUTH ends the authentication before CONNACK",
         [None, None, s!("5/MQTT-4.12.0-2")];

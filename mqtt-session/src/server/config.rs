@@ -12,6 +12,8 @@
 //! | [`Limits::retained_messages`] | 1,000,000 | is not kept, or displaces others, as [`RetainedPolicy`] says |
 //! | [`Limits::retained_bytes`] | 1 GiB | is not kept, or displaces others, as [`RetainedPolicy`] says |
 //! | [`Limits::topic_levels`] | 128 | is refused with 0x90 or 0x8F |
+//! | [`Limits::inbox_bytes`] | 128 KiB | is not read |
+//! | [`Limits::decision_timeout`] | 10 s | is refused |
 //! | [`Limits::events`] | 10,000 | displaces the oldest |
 //!
 //! For those who come through one listener: [`Offer`].
@@ -37,7 +39,7 @@
 //! | [`ClientLimits::retained_bytes`](super::ClientLimits::retained_bytes) | none | is not kept |
 //! | [`ClientLimits::session_expiry_max`](super::ClientLimits::session_expiry_max) | for ever | is shortened |
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use mqtt_proto::QoS;
@@ -155,6 +157,8 @@ pub struct Offer {
     pub keep_alive_max: Option<u16>,
     /// How long a connection may take to send its CONNECT, and to take the last bytes once it is over. Default: 10 s.
     pub connect_timeout: Duration,
+    /// Response Information for those who request it (5.0, 3.2.2.3.14). Default: none.
+    pub response_information: Option<Box<str>>,
     /// What is asked before it is granted. Default: nothing.
     pub asks: Asks,
     /// What a client is granted whose CONNECT is not asked about, and the beginning of what it is granted otherwise.
@@ -175,6 +179,7 @@ impl Offer {
         topic_aliases_to_client: 16,
         keep_alive_max: None,
         connect_timeout: Duration::from_secs(10),
+        response_information: None,
         asks: Asks::NOTHING,
         grant: Grant::DEFAULT,
     };
@@ -190,7 +195,7 @@ impl Default for Offer {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Asks {
-    /// CONNECT.
+    /// CONNECT, and AUTH: without it there is no Authentication Method.
     pub connect: bool,
     /// PUBLISH.
     pub publish: bool,
@@ -265,6 +270,10 @@ pub struct Limits {
     pub retained_bytes: usize,
     /// Levels of a topic or filter. More than 1,024 count as 1,024. Default: 128.
     pub topic_levels: usize,
+    /// Bytes of the packets that wait on one connection behind one that is in question. Default: 128 KiB.
+    pub inbox_bytes: usize,
+    /// How long a decision may take, and a client's answer to an AUTH while it is connected. Default: 10 s.
+    pub decision_timeout: Duration,
     /// Events that wait to be polled; when there are more, the oldest are forgotten and counted. Default: 10,000.
     pub events: usize,
 }
@@ -280,6 +289,8 @@ impl Default for Limits {
             retained_messages: 1_000_000,
             retained_bytes: 1024 * 1024 * 1024,
             topic_levels: 128,
+            inbox_bytes: 128 * 1024,
+            decision_timeout: Duration::from_secs(10),
             events: 10_000,
         }
     }

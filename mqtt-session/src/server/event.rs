@@ -68,6 +68,8 @@ pub enum Ended {
     TakenOver,
     /// The owner of the server killed it.
     Killed,
+    /// Nobody decided in time whether it may.
+    Undecided,
 }
 
 /// Why a message was dropped.
@@ -91,7 +93,8 @@ pub enum DropCause {
     TopicLevels,
     /// It was retained, and had to make room for another.
     RetainedEvicted,
-    /// Its client may not publish there: `$SYS` is the server's own.
+    /// Its client may not publish it: it was decided so, nobody decided in time, or its topic is in `$SYS`, which is the
+    /// server's own.
     NotAllowed,
     /// Its client publishes faster than it may.
     Rate,

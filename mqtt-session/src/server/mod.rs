@@ -34,6 +34,7 @@
 //! - `config`, `grant`: what is offered, what one client is granted, and all limits. `pool`: where clients meet.
 //! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
 //! - `session`: what is kept of one client. `message`: a message that many share.
+//! - [`question`](Question), [`decision`](Decision): what the owner is asked, and may answer.
 //! - [`driver`]: the shape of a fast server loop, without a runtime.
 
 mod broker;
@@ -41,6 +42,7 @@ mod config;
 mod conn;
 mod conn_id;
 mod deadlines;
+mod decision;
 pub mod driver;
 mod event;
 mod grant;
@@ -48,6 +50,7 @@ mod inspect;
 mod local;
 mod message;
 mod pool;
+mod question;
 mod rate;
 mod request;
 mod retained;
@@ -61,15 +64,17 @@ pub use broker::{Broker, Holdings};
 pub use config::{Asks, DropPolicy, Limits, Offer, RetainedPolicy, ServerConfig};
 pub use conn::{Heard, ServerConn};
 pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
+pub use decision::{Challenge, Decision, Refusal, Remarks, Terms};
 pub use event::{DropCause, Ended, ServerEvent};
 pub use grant::{ClientLimits, Grant, Pool};
 pub use inspect::{Revoked, SessionInfo, SubscriptionInfo, TakenQueue};
 pub use local::{LocalDelivery, LocalOptions, LocalSubscription, NotPublished};
 pub use message::Message;
+pub use question::{Asked, Question, QuestionCounts, Ticket};
 pub use rate::{Bucket, Rate};
-pub use request::{Accepted, Delivery, Pace, Reply, Request};
+pub use request::{Accepted, Authenticate, Delivery, Explained, Pace, Reply, Request};
 
-use mqtt_proto::ReasonCode;
+use mqtt_proto::{Frame, ReasonCode};
 
 use crate::{Instant, Transmit};
 use deadlines::{Armed, Deadlines};
@@ -156,11 +161,30 @@ impl Server {
         };
         let mut consumed = 0;
         while consumed < rx.len() && !broker.is_paused(c) {
-            let heard = place
-                .conn
-                .handle_input(now, rx.get(consumed..).unwrap_or_default());
+            let rest = rx.get(consumed..).unwrap_or_default();
+            let asking = broker.is_asking(c);
+            let heard = if asking {
+                // One packet, so that it can be left where it is.
+                let len = match mqtt_proto::frame_len(rest, u32::MAX) {
+                    Ok(Frame::Len(len)) => len,
+                    Ok(Frame::Need(_)) | Err(_) => rest.len(),
+                };
+                place.conn.handle_input(now, rest.get(..len).unwrap_or_default())
+            } else {
+                place.conn.handle_input(now, rest)
+            };
+            let Some(request) = heard.request else {
+                consumed += heard.consumed;
+                if asking && heard.consumed > 0 {
+                    continue;
+                }
+                break;
+            };
+            if asking && !broker.has_room_for(c, &request) {
+                broker.pause(c);
+                break;
+            }
             consumed += heard.consumed;
-            let Some(request) = heard.request else { break };
             // Whether to pause is asked again above.
             let _ = broker.handle_request(now, c, request);
             if broker.is_over(c) {
@@ -263,6 +287,11 @@ impl Server {
         self.broker.disconnect_client(now, c, code);
     }
 
+    /// The same, with what there is to say about it: see [`Broker::disconnect_with`].
+    pub fn disconnect_with(&mut self, now: Instant, c: ConnId, refusal: Refusal) {
+        self.broker.disconnect_with(now, c, refusal);
+    }
+
     /// Ends all connections with 0x8B (Server shutting down). Write what they are owed, until each wants to be closed.
     pub fn shutdown(&mut self, now: Instant) {
         self.broker.shutdown(now);
@@ -294,6 +323,42 @@ impl Server {
         self.broker.poll_event()
     }
 
+    /// The next question that was not polled yet: see [`Broker::poll_question`]. Poll after
+    /// [`handle_input`](Self::handle_input) and after [`handle_decision`](Self::handle_decision), which may have come to
+    /// the next one of its connection. A policy that decides at once is a loop of three lines:
+    ///
+    /// ```
+    /// # use mqtt_session::{Instant, server::{Decision, Server, ServerConfig}};
+    /// # let (mut server, now) = (Server::new(ServerConfig::default()), Instant::from_secs(1));
+    /// while let Some(ticket) = server.poll_question() {
+    ///     let decision = server.question(ticket).map_or(Decision::Allow, |question| {
+    ///         // Look at `question.asked`.
+    ///         Decision::Allow
+    ///     });
+    ///     server.handle_decision(now, ticket, decision);
+    /// }
+    /// ```
+    pub fn poll_question(&mut self) -> Option<Ticket> {
+        self.broker.poll_question()
+    }
+
+    /// What is asked; `None` if it is no longer open.
+    pub fn question(&self, ticket: Ticket) -> Option<Question<'_>> {
+        self.broker.question(ticket)
+    }
+
+    /// The answer to a question. One that comes too late, or again, is ignored and counted.
+    pub fn handle_decision(&mut self, now: Instant, ticket: Ticket, decision: Decision) {
+        let conn = self.broker.asks_about(ticket);
+        self.broker.handle_decision(now, ticket, decision);
+        if let Some(c) = conn {
+            if let Some(place) = place(&mut self.places, c) {
+                place.conn.handle_resumed(now);
+            }
+            self.arm(c);
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called. It may find that there is nothing to do yet.
     pub fn poll_timeout(&self) -> Option<Instant> {
         [self.deadlines.next(), self.broker.poll_timeout()]
@@ -305,7 +370,7 @@ impl Server {
     /// Time has passed: keep-alive, late CONNECTs, sessions, wills, retained messages.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(c) = self.deadlines.pop_due(now) {
-            let reading = self.wants_input(c);
+            let reading = self.wants_input(c) && !self.broker.is_asking(c);
             let Some(place) = place(&mut self.places, c) else {
                 continue;
             };
@@ -395,7 +460,7 @@ mod tests {
         let sizes = [
             ("ServerConn", size_of::<ServerConn>(), 48),
             ("place of a connection", size_of::<Option<Place>>(), 72),
-            ("Link", broker::LINK_SIZE, 112),
+            ("Link", broker::LINK_SIZE, 120),
             ("Session", size_of::<session::Session>(), 272),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),

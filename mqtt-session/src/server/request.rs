@@ -4,11 +4,11 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::num::NonZeroU32;
 
 use mqtt_proto::{
-    PacketId, Properties, Property, QoS, ReasonCode, Version,
+    Packet, PacketId, Properties, Property, QoS, ReasonCode, Version,
     packet::{Ack, Auth, Connect, Disconnect, Publish, PublishHead, Subscribe, Unsubscribe},
 };
 
-use super::{Message, route::SubscriptionIds};
+use super::{Message, Remarks, route::SubscriptionIds};
 use crate::{
     Instant,
     flow::{Answer, rules::Violation},
@@ -42,6 +42,46 @@ pub enum Request<'a> {
     NoConnect,
     /// The transport is gone.
     Lost,
+}
+
+impl<'a> Request<'a> {
+    /// What a client's packet asks; `None` for PINGREQ, and for what no client sends.
+    pub fn of(packet: Packet<'a>) -> Option<Self> {
+        Some(match packet {
+            Packet::Connect(connect) => Self::Connect(connect),
+            Packet::Publish(publish) => Self::Publish(publish),
+            Packet::PubAck(ack) => Self::Answer(Answer::PubAck, ack),
+            Packet::PubRec(ack) => Self::Answer(Answer::PubRec, ack),
+            Packet::PubComp(ack) => Self::Answer(Answer::PubComp, ack),
+            Packet::PubRel(ack) => Self::Release(ack),
+            Packet::Subscribe(subscribe) => Self::Subscribe(subscribe),
+            Packet::Unsubscribe(unsubscribe) => Self::Unsubscribe(unsubscribe),
+            Packet::Disconnect(disconnect) => Self::Disconnect(disconnect),
+            Packet::Auth(auth) => Self::Auth(auth),
+            Packet::PingReq
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => return None,
+        })
+    }
+
+    /// The packet that asks this; `None` for what is no packet.
+    pub fn packet(&self) -> Option<Packet<'a>> {
+        Some(match *self {
+            Self::Connect(connect) => Packet::Connect(connect),
+            Self::Publish(publish) => Packet::Publish(publish),
+            Self::Answer(Answer::PubAck, ack) => Packet::PubAck(ack),
+            Self::Answer(Answer::PubRec, ack) => Packet::PubRec(ack),
+            Self::Answer(Answer::PubComp, ack) => Packet::PubComp(ack),
+            Self::Release(ack) => Packet::PubRel(ack),
+            Self::Subscribe(subscribe) => Packet::Subscribe(subscribe),
+            Self::Unsubscribe(unsubscribe) => Packet::Unsubscribe(unsubscribe),
+            Self::Disconnect(disconnect) => Packet::Disconnect(disconnect),
+            Self::Auth(auth) => Packet::Auth(auth),
+            Self::Violation(_) | Self::NoConnect | Self::Lost => return None,
+        })
+    }
 }
 
 /// Whether the connection should go on reading.
@@ -82,6 +122,43 @@ pub enum Reply {
     Disconnect(ReasonCode),
     /// Close without a word.
     Close,
+    /// AUTH.
+    Auth(Box<Authenticate>),
+    /// One of the others, with more to say.
+    Explained(Box<Explained>),
+}
+
+/// What AUTH says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Authenticate {
+    /// 0x00 or 0x18.
+    pub code: ReasonCode,
+    /// Authentication Method: that of CONNECT (`5/MQTT-4.12.0-5`).
+    pub method: Box<str>,
+    /// Authentication Data.
+    pub data: Option<Box<[u8]>>,
+}
+
+/// A reply with remarks, which are left out where they may not be or have no room.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Explained {
+    /// The reply.
+    pub reply: Reply,
+    /// What the packet says beside it.
+    pub remarks: Remarks,
+}
+
+impl Explained {
+    /// The reply, with the remarks if there are any.
+    pub(crate) fn wrap(reply: Reply, remarks: Remarks) -> Reply {
+        if remarks.is_empty() {
+            reply
+        } else {
+            Reply::Explained(Box::new(Self { reply, remarks }))
+        }
+    }
 }
 
 /// What a successful CONNACK says.
@@ -112,6 +189,14 @@ pub struct Accepted {
     pub subscription_ids_available: bool,
     /// Shared Subscription Available.
     pub shared_available: bool,
+    /// Response Information, where the client asked for it.
+    pub response_information: Option<Box<str>>,
+    /// Authentication Method, where CONNECT named one (`5/MQTT-4.12.0-5`).
+    pub auth_method: Option<Box<str>>,
+    /// Authentication Data; only beside a method.
+    pub auth_data: Option<Box<[u8]>>,
+    /// What else it says.
+    pub remarks: Remarks,
 }
 
 /// A message on its way to one client: what is its own, beside the message that all share.

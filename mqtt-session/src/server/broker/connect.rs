@@ -4,14 +4,16 @@ use alloc::{boxed::Box, format, sync::Arc};
 
 use mqtt_proto::{MAX_REMAINING_LENGTH, ReasonCode, Version, packet::Connect};
 
-use super::{Broker, Phase};
+use super::{Broker, Phase, authenticate::Authentication};
 use crate::{
     Instant,
     flow::Window,
     server::{
-        Accepted, ConnId, Ended, Grant, Pool, Reply, ServerEvent,
+        Accepted, ConnId, Ended, Grant, Pool, Reply, ServerEvent, Terms,
+        decision::{is_binary, is_text},
         message::Message,
         pool::is_sys,
+        question::Kind,
         route::SessionKey,
         session::{Session, Will},
     },
@@ -24,16 +26,36 @@ const MAX_PACKET: u32 = MAX_REMAINING_LENGTH + 5;
 const CLIENT_ID_CHARS_31: usize = 23;
 
 impl Broker {
-    pub(super) fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) {
+    /// CONNECT, the first packet of its connection.
+    pub(super) fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) -> Option<Kind> {
         if let Some(code) = self.refusal(conn, connect) {
             self.end_link(now, conn, Ended::Refused(code), Some(Reply::Refuse(code)));
-            return;
+            return None;
         }
-        let grant = self.default_grant(conn);
-        let assigned = connect
-            .client_id
-            .is_empty()
-            .then(|| self.invent_client_id(grant.pool));
+        if !self.offer(conn).asks.connect {
+            self.admit(now, conn, connect, Terms::default());
+            return None;
+        }
+        self.set_phase(conn, Phase::Connecting);
+        let link = self.link_mut(conn)?;
+        link.version = connect.version;
+        if let Some(method) = connect.properties.authentication_method() {
+            link.inbox.get_or_insert_default().authentication = Some(Authentication::new(method));
+        }
+        Some(Kind::Connect)
+    }
+
+    /// The client may come, on these terms.
+    pub(super) fn admit(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>, mut terms: Terms) {
+        let grant = terms
+            .grant
+            .take()
+            .map_or_else(|| self.default_grant(conn), Arc::new);
+        let named = terms.client_id.take().filter(|id| !id.is_empty() && is_text(id));
+        let assigned = connect.client_id.is_empty().then(|| match named {
+            Some(id) => id.into(),
+            None => self.invent_client_id(grant.pool),
+        });
         let client_id = assigned.clone().unwrap_or_else(|| Arc::from(connect.client_id));
         let name = (grant.pool, client_id.clone());
         // 5/MQTT-3.1.4-3, 3.1.1/MQTT-3.1.4-2: the old connection ends first, and with it, perhaps, its session.
@@ -62,7 +84,8 @@ impl Broker {
             self.end_link(now, conn, Ended::Refused(full), Some(Reply::Refuse(full)));
             return;
         };
-        let mut accepted = self.bind(now, conn, key, grant, connect, kept.is_some());
+        let mut accepted = self.bind(now, conn, key, grant, connect, terms);
+        accepted.session_present = kept.is_some();
         accepted.assigned_client_id = assigned;
         self.events.push(ServerEvent::Connected {
             conn,
@@ -86,8 +109,9 @@ impl Broker {
         if !id_is_valid {
             return Some(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
         }
-        // 5/MQTT-4.12.0-1: no method is known here.
-        if connect.properties.authentication_method().is_some() {
+        // 5/MQTT-4.12.0-1: a server that asks nobody knows no method.
+        let has_method = connect.properties.authentication_method().is_some();
+        if has_method && !self.offer(conn).asks.connect {
             return Some(ReasonCode::BAD_AUTHENTICATION_METHOD);
         }
         let will = connect.will.as_ref()?;
@@ -145,7 +169,7 @@ impl Broker {
         key: SessionKey,
         grant: Arc<Grant>,
         connect: &Connect<'_>,
-        session_present: bool,
+        terms: Terms,
     ) -> Accepted {
         let offer = self
             .config
@@ -165,9 +189,12 @@ impl Broker {
             }
         };
         let expiry = asked_expiry.min(limits.session_expiry_max);
-        let server_keep_alive = offer
-            .keep_alive_max
-            .filter(|&max| connect.keep_alive == 0 || connect.keep_alive > max);
+        let server_keep_alive = terms.server_keep_alive.or_else(|| {
+            offer
+                .keep_alive_max
+                .filter(|&max| connect.keep_alive == 0 || connect.keep_alive > max)
+        });
+        let auth_method = properties.authentication_method();
         if let Some(link) = self.links.get_mut(conn.index()) {
             let peer_max = properties.receive_maximum().unwrap_or(u16::MAX);
             // 3.x knows no Receive Maximum, so its clients cannot break it.
@@ -186,7 +213,7 @@ impl Broker {
                 .min(MAX_PACKET);
         }
         let accepted = Accepted {
-            session_present,
+            session_present: false,
             session_expiry: (expiry != asked_expiry).then_some(expiry),
             assigned_client_id: None,
             server_keep_alive,
@@ -198,6 +225,20 @@ impl Broker {
             wildcard_available: offer.wildcard_available,
             subscription_ids_available: offer.subscription_ids_available,
             shared_available: offer.shared_available,
+            // 5/MQTT-3.1.2-28
+            response_information: (properties.request_response_information() == Some(1))
+                .then(|| {
+                    terms
+                        .response_information
+                        .or_else(|| offer.response_information.clone())
+                })
+                .flatten()
+                .filter(|text| is_text(text)),
+            auth_method: auth_method.map(Into::into),
+            auth_data: terms
+                .auth_data
+                .filter(|data| auth_method.is_some() && is_binary(data)),
+            remarks: terms.remarks,
         };
         self.set_phase(conn, Phase::Open);
         self.realms.attach(grant.pool);

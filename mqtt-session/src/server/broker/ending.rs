@@ -42,9 +42,24 @@ impl Broker {
 
     /// The transport is gone, and so is the connection's place.
     pub(super) fn lost(&mut self, now: Instant, conn: ConnId) {
+        if let Some(link) = self.link_mut(conn).filter(|link| link.is_asking()) {
+            // What was sent before DISCONNECT was sent by a client that did all it had to.
+            if let Some(inbox) = link.inbox.as_deref_mut().filter(|inbox| inbox.ends) {
+                inbox.gone = true;
+                link.forget_owed();
+                return;
+            }
+        }
         self.end_link(now, conn, Ended::Lost, None);
-        self.links.try_remove(conn.index());
-        self.locals.remove(&conn.index);
+        self.forget_link(conn);
+    }
+
+    /// The connection's place is free.
+    fn forget_link(&mut self, conn: ConnId) {
+        if self.link(conn).is_some() {
+            self.links.try_remove(conn.index());
+            self.locals.remove(&conn.index);
+        }
     }
 
     /// The connection is over; `last` is still sent, behind what is owed. Its session, if it had one, is on its own.
@@ -56,9 +71,14 @@ impl Broker {
         // On a local one there is nobody to take a packet.
         let last = last.filter(|_| link.phase != Phase::Local);
         let key = link.session.take();
+        let gone = link.is_gone();
         self.set_phase(conn, Phase::Over);
+        self.drop_inbox(conn);
         if let Some(last) = last {
             self.owe(conn, last);
+        }
+        if gone {
+            self.forget_link(conn);
         }
         let client_id = key
             .and_then(|key| self.session(key))
@@ -198,6 +218,7 @@ impl Broker {
             }
             self.arm(key);
         }
+        self.expire_questions(now);
         let expired = self.retained.expire(now);
         self.events.drop_messages(DropCause::Expired, expired);
         self.settle(now);

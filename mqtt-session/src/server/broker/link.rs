@@ -1,9 +1,10 @@
 //! A connection as the broker sees it.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use mqtt_proto::Version;
 
+use super::inbox::Inbox;
 use crate::{
     Instant,
     flow::Window,
@@ -34,6 +35,8 @@ pub(super) struct Link {
     owed: VecDeque<Reply>,
     /// Bytes of the codes among them.
     owed_codes: u32,
+    /// What is in question, if anything is, and what follows it.
+    pub(super) inbox: Option<Box<Inbox>>,
     pub(super) peer: Peer,
 }
 
@@ -41,6 +44,8 @@ pub(super) struct Link {
 pub(super) enum Phase {
     /// No CONNECT was accepted yet.
     Fresh,
+    /// CONNECT came, and is in question.
+    Connecting,
     /// A client is there.
     Open,
     /// The owner of the broker is there: it has no wire.
@@ -52,7 +57,7 @@ pub(super) enum Phase {
 impl Phase {
     /// No client was accepted, and none was refused.
     pub(super) const fn is_handshake(self) -> bool {
-        matches!(self, Self::Fresh)
+        matches!(self, Self::Fresh | Self::Connecting)
     }
 }
 
@@ -70,6 +75,7 @@ impl Link {
             max_packet: u32::MAX,
             owed: VecDeque::new(),
             owed_codes: 0,
+            inbox: None,
             peer,
         }
     }
@@ -90,6 +96,16 @@ impl Link {
         Some(reply)
     }
 
+    /// The transport is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| inbox.gone)
+    }
+
+    /// A question is open.
+    pub(super) fn is_asking(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| inbox.question.is_some())
+    }
+
     /// Nothing is owed any more.
     pub(super) fn forget_owed(&mut self) {
         self.owed = VecDeque::new();
@@ -105,7 +121,10 @@ impl Link {
 
     /// Ends a pause if there is room again; says whether it did.
     pub(super) fn go_on(&mut self) -> bool {
-        let goes_on = self.paused && self.owed.len() <= OWED_MAX / 2 && self.owed_codes <= OWED_CODES_MAX / 2;
+        let goes_on = self.paused
+            && !self.is_asking()
+            && self.owed.len() <= OWED_MAX / 2
+            && self.owed_codes <= OWED_CODES_MAX / 2;
         self.paused &= !goes_on;
         goes_on
     }
@@ -123,7 +142,9 @@ impl Link {
 fn codes(reply: &Reply) -> u32 {
     match reply {
         Reply::SubAck(_, codes) | Reply::UnsubAck(_, codes) => u32::try_from(codes.len()).unwrap_or(u32::MAX),
+        Reply::Explained(explained) => codes(&explained.reply),
         Reply::Accept(_)
+        | Reply::Auth(_)
         | Reply::Refuse(_)
         | Reply::Deliver(_)
         | Reply::PubAck(..)

@@ -8,13 +8,18 @@
 //! - `publish`: messages from clients, and wills, to the queues of subscribers and the retained store.
 //! - `deliver`: messages from a queue to its client, and the answers to them.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
+//! - `decide`: what is in question, and how it goes on; `inbox` holds what waits.
+//! - `authenticate`: AUTH.
 //! - `local`: connections without a wire.
 //! - `inspect`, `manage`: what the owner sees and does.
 //! - `ending`: the ends of connections and sessions, wills, time.
 
+mod authenticate;
 mod connect;
+mod decide;
 mod deliver;
 mod ending;
+mod inbox;
 mod inspect;
 mod link;
 mod local;
@@ -23,6 +28,7 @@ mod publish;
 mod subscribe;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     sync::Arc,
     vec::Vec,
@@ -32,11 +38,13 @@ use mqtt_proto::{ReasonCode, Version};
 use slab::Slab;
 
 use super::{
-    ConnId, Ended, Grant, Offer, Overloaded, Pace, Peer, Pool, Reply, Request, ServerConfig, ServerEvent,
+    ConnId, Ended, Grant, Offer, Overloaded, Pace, Peer, Pool, Refusal, Reply, Request, ServerConfig,
+    ServerEvent,
     deadlines::Deadlines,
     event::Events,
     message::Message,
     pool::Realms,
+    question::{Kind, Questions},
     retained::{Quota, Retained},
     route::{Match, SessionKey},
     session::{Backlog, Session},
@@ -46,6 +54,8 @@ use crate::{
     Instant,
     flow::rules::{self, Rule, Violation},
 };
+use decide::Verdict;
+use inbox::Inbox;
 use link::{Link, Phase};
 use local::Local;
 pub(super) use publish::Origin;
@@ -91,8 +101,10 @@ pub struct Broker {
     /// Wills and overflows wait here until what caused them is done, so that one cannot cause the next within it.
     wills: VecDeque<(Origin, Message)>,
     overflowed: VecDeque<SessionKey>,
-    /// Kept for its memory.
+    questions: Questions,
+    /// Kept for their memory.
     matches: Vec<Match>,
+    spare_inbox: Option<Box<Inbox>>,
 }
 
 /// What a [`Broker`] holds at the moment.
@@ -149,7 +161,9 @@ impl Broker {
             invented: 0,
             wills: VecDeque::new(),
             overflowed: VecDeque::new(),
+            questions: Questions::default(),
             matches: Vec::new(),
+            spare_inbox: None,
             grants: config
                 .offers
                 .iter()
@@ -211,18 +225,13 @@ impl Broker {
     /// What a connection asks. It is accepted at any time; requests of a connection that is over are ignored.
     pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
         let now = self.clock(now);
-        if let Some(phase) = self.link(conn).map(|link| link.phase) {
+        if let Some((phase, is_asking)) = self.link(conn).map(|link| (link.phase, link.is_asking())) {
             if matches!(request, Request::Lost) && phase != Phase::Local {
                 self.lost(now, conn);
-            } else {
-                match phase {
-                    Phase::Fresh => self.fresh_request(now, conn, request),
-                    Phase::Open => self.open_request(now, conn, request),
-                    // 5/MQTT-3.1.4-6, 3.1.1/MQTT-3.1.4-5; 3.14.4: what comes behind the end has no effect.
-                    Phase::Over => {}
-                    // It asks by calls.
-                    Phase::Local => {}
-                }
+            } else if is_asking {
+                self.wait(now, conn, request);
+            } else if let Some(kind) = self.take(now, conn, phase, request, None) {
+                self.ask(now, conn, kind, &request);
             }
         }
         self.settle(now);
@@ -233,9 +242,38 @@ impl Broker {
         }
     }
 
-    fn fresh_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) {
+    /// Does what is asked, or says that it is to be asked about first. With a verdict it was.
+    fn take(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        phase: Phase,
+        request: Request<'_>,
+        verdict: Option<Verdict>,
+    ) -> Option<Kind> {
+        match phase {
+            Phase::Fresh => self.fresh_request(now, conn, request),
+            Phase::Connecting => match (request, verdict) {
+                (Request::Connect(connect), Some(verdict)) => {
+                    self.connect_decided(now, conn, &connect, verdict);
+                    None
+                }
+                (Request::Auth(_), Some(verdict)) => {
+                    self.auth_decided(now, conn, verdict);
+                    None
+                }
+                (request, _) => self.authenticating_request(now, conn, request),
+            },
+            Phase::Open => self.open_request(now, conn, request, verdict),
+            // 5/MQTT-3.1.4-6, 3.1.1/MQTT-3.1.4-5; 3.14.4: what comes behind the end has no effect.
+            // A local connection asks by calls.
+            Phase::Over | Phase::Local => None,
+        }
+    }
+
+    fn fresh_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Option<Kind> {
         match request {
-            Request::Connect(connect) => self.connect(now, conn, &connect),
+            Request::Connect(connect) => return self.connect(now, conn, &connect),
             Request::Violation(violation) => {
                 self.end_link(
                     now,
@@ -257,21 +295,31 @@ impl Broker {
                 self.end_link(now, conn, Ended::Violation(violation), Some(Reply::Close));
             }
         }
+        None
     }
 
-    fn open_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) {
+    fn open_request(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        request: Request<'_>,
+        verdict: Option<Verdict>,
+    ) -> Option<Kind> {
         match request {
             Request::Connect(_) => self.violation(now, conn, &rules::SECOND_CONNECT),
-            Request::Publish(publish) => self.publish(now, conn, &publish),
+            Request::Publish(publish) => return self.publish(now, conn, &publish, verdict),
             Request::Answer(answer, ack) => self.answer(now, conn, answer, ack),
             Request::Release(ack) => self.release(now, conn, ack),
-            Request::Subscribe(subscribe) => self.subscribe(now, conn, &subscribe),
-            Request::Unsubscribe(unsubscribe) => self.unsubscribe(conn, &unsubscribe),
-            Request::Auth(_) => self.violation(now, conn, &rules::AUTH_WITHOUT_METHOD),
+            Request::Subscribe(subscribe) => return self.subscribe(now, conn, &subscribe, verdict),
+            Request::Unsubscribe(unsubscribe) => {
+                return self.unsubscribe(now, conn, &unsubscribe, verdict);
+            }
+            Request::Auth(auth) => return self.authenticate(now, conn, &auth, verdict),
             Request::Disconnect(disconnect) => self.disconnect(now, conn, &disconnect),
             Request::Violation(violation) => self.broken(now, conn, violation),
             Request::NoConnect | Request::Lost => {}
         }
+        None
     }
 
     /// The next packet for this connection: what is owed first, then what must be sent again, then retained messages of
@@ -292,6 +340,9 @@ impl Broker {
         match reply {
             Reply::PubAck(id, code) | Reply::PubRec(id, code) => self.answered(conn, id, code),
             Reply::Accept(_)
+            | Reply::Auth(_)
+            // Only what is refused is explained, and that ends no exchange.
+            | Reply::Explained(_)
             | Reply::Refuse(_)
             | Reply::Deliver(_)
             | Reply::PubRel(..)
@@ -338,10 +389,14 @@ impl Broker {
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.deadlines.next(), self.retained.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.deadlines.next(),
+            self.retained.deadline(),
+            self.questions.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Gives memory back that this connection and its session do not need while nothing happens.
@@ -358,14 +413,7 @@ impl Broker {
 
     /// Ends a connection with this code: DISCONNECT in 5.0, a close without a word in 3.x and before CONNACK. A will is published.
     pub fn disconnect_client(&mut self, now: Instant, conn: ConnId, code: ReasonCode) {
-        let now = self.clock(now);
-        let last = match self.link(conn).map(|link| link.phase) {
-            Some(Phase::Open) => Reply::Disconnect(code),
-            Some(Phase::Fresh | Phase::Local) => Reply::Close,
-            Some(Phase::Over) | None => return,
-        };
-        self.end_link(now, conn, Ended::Refused(code), Some(last));
-        self.settle(now);
+        self.disconnect_with(now, conn, Refusal::new(code));
     }
 
     /// Ends all connections with 0x8B (Server shutting down).
@@ -450,7 +498,7 @@ impl Broker {
     /// Puts the connection on the list of those that have something to do.
     fn wake(&mut self, conn: ConnId) {
         let Some(link) = self.link_mut(conn) else { return };
-        if !link.listed {
+        if !link.listed && !link.is_gone() {
             link.listed = true;
             if link.phase == Phase::Local {
                 self.ready_locals.push_back(conn);
@@ -461,7 +509,7 @@ impl Broker {
     }
 
     fn owe(&mut self, conn: ConnId, reply: Reply) {
-        if let Some(link) = self.link_mut(conn) {
+        if let Some(link) = self.link_mut(conn).filter(|link| !link.is_gone()) {
             link.owe(reply);
             self.wake(conn);
         }
@@ -473,11 +521,7 @@ impl Broker {
     }
 
     fn broken(&mut self, now: Instant, conn: ConnId, violation: Violation) {
-        self.end_link(
-            now,
-            conn,
-            Ended::Violation(violation),
-            Some(Reply::Disconnect(violation.code)),
-        );
+        let last = self.last_word(conn, violation.code);
+        self.end_link(now, conn, Ended::Violation(violation), Some(last));
     }
 }

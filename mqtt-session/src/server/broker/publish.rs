@@ -1,18 +1,20 @@
 //! Messages on their way in: from a client to the queues of those who are subscribed.
 
 use mqtt_proto::{
-    PacketId, QoS, ReasonCode, Version,
+    PacketId, PacketType, QoS, ReasonCode, Version,
     packet::{Ack, Publish},
 };
 
-use super::{Broker, Link};
+use super::{Broker, Link, Verdict};
 use crate::{
     Instant,
     flow::{Incoming, OnPubRel, OnPublish, rules},
     server::{
-        ConnId, DropCause, Pool, Reply,
+        ConnId, DropCause, Ended, Explained, Pool, Remarks, Reply,
+        decision::refusing,
         message::Message,
         pool::{RealmKey, is_sys},
+        question::Kind,
         retained::{Quota, Stored},
         route::{Match, Room, SessionKey},
         session::{Queued, Waiting},
@@ -30,42 +32,89 @@ pub(in crate::server) struct Origin {
 }
 
 impl Broker {
-    pub(super) fn publish(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) {
+    /// PUBLISH. Only a new message is asked about: a repeated one was decided when it came first.
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        verdict: Option<Verdict>,
+    ) -> Option<Kind> {
         let head = &publish.head;
         let offer = self.offer(conn);
+        let is_asked = verdict.is_none() && offer.asks.publish;
         if head.qos > offer.maximum_qos {
-            return self.violation(now, conn, &rules::QOS_ABOVE_MAXIMUM);
+            self.violation(now, conn, &rules::QOS_ABOVE_MAXIMUM);
+            return None;
         }
         if head.retain && !offer.retain_available {
-            return self.violation(now, conn, &rules::RETAIN_UNAVAILABLE);
+            self.violation(now, conn, &rules::RETAIN_UNAVAILABLE);
+            return None;
         }
         let Some(id) = head.packet_id else {
-            self.accept(now, conn, publish);
-            return;
+            if is_asked {
+                return Some(Kind::Publish);
+            }
+            self.accept_if(now, conn, publish, verdict);
+            return None;
         };
-        let Some((link, session)) = self.session_of(conn) else {
-            return;
-        };
+        let (link, session) = self.session_of(conn)?;
         let stage = match Incoming::on_publish(session.received.get(&id).copied(), head.qos, head.dup) {
             OnPublish::Deliver(Some(stage)) => stage,
-            OnPublish::Deliver(None) | OnPublish::Repeat => return,
-            OnPublish::PubRecAgain => return self.owe(conn, Reply::PubRec(id, ReasonCode::SUCCESS)),
+            OnPublish::Deliver(None) | OnPublish::Repeat => return None,
+            OnPublish::PubRecAgain => {
+                self.owe(conn, Reply::PubRec(id, ReasonCode::SUCCESS));
+                return None;
+            }
             OnPublish::IdInUse if link.version == Version::V5 => {
                 // Its exchange goes on; this message is refused.
-                return self.owe(conn, ack(head.qos, id, ReasonCode::PACKET_IDENTIFIER_IN_USE));
+                self.owe(conn, ack(head.qos, id, ReasonCode::PACKET_IDENTIFIER_IN_USE));
+                return None;
             }
-            OnPublish::IdInUse => return self.violation(now, conn, &rules::ID_IN_USE_BY_CLIENT),
+            OnPublish::IdInUse => {
+                self.violation(now, conn, &rules::ID_IN_USE_BY_CLIENT);
+                return None;
+            }
         };
         if !link.incoming.has_room() {
-            return self.violation(now, conn, &rules::RECEIVE_MAXIMUM_BY_CLIENT);
+            self.violation(now, conn, &rules::RECEIVE_MAXIMUM_BY_CLIENT);
+            return None;
         }
-        let code = self.accept(now, conn, publish);
+        if is_asked {
+            return Some(Kind::Publish);
+        }
+        // 3.x cannot refuse, and nobody has: it is not taken over (3.1.1/MQTT-3.3.5-2).
+        if verdict.as_ref().is_some_and(Verdict::is_late) && !link.version.has_properties() {
+            self.events.drop_messages(DropCause::NotAllowed, 1);
+            self.end_link(now, conn, Ended::Undecided, Some(Reply::Close));
+            return None;
+        }
+        let (code, remarks) = self.accept_if(now, conn, publish, verdict);
         // Of what is refused nothing is remembered: should the refusal be lost, a repeat is refused again.
         if let Some((link, session)) = self.session_of(conn).filter(|_| !code.is_failure()) {
             link.incoming.take();
             session.received.insert(id, stage);
         }
-        self.owe(conn, ack(head.qos, id, code));
+        self.owe(conn, Explained::wrap(ack(head.qos, id, code), remarks));
+        None
+    }
+
+    /// Takes a message over, unless it was decided that it is not to be; says how it went.
+    fn accept_if(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        verdict: Option<Verdict>,
+    ) -> (ReasonCode, Remarks) {
+        match verdict.and_then(Verdict::into_refusal) {
+            None => (self.accept(now, conn, publish), Remarks::NONE),
+            Some(refusal) => {
+                self.events.drop_messages(DropCause::NotAllowed, 1);
+                let code = refusing(refusal.code, PacketType::PubAck, Version::V5);
+                (code, refusal.remarks)
+            }
+        }
     }
 
     /// Takes a message over from its publisher (`5/MQTT-4.5.0-1`, `3.1.1/MQTT-4.5.0-1`); says how it went.

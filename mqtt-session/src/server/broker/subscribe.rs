@@ -4,43 +4,63 @@ use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
 use mqtt_proto::{
-    ReasonCode, TopicFilter, Version,
+    PacketType, ReasonCode, TopicFilter, Version,
     packet::{RetainHandling, Subscribe, Subscription, Unsubscribe},
 };
 
-use super::Broker;
+use super::{Broker, Verdict, decide::Ruling};
 use crate::{
     Instant,
     flow::rules,
     server::{
-        ConnId, Pool, Reply,
+        ConnId, Ended, Explained, Pool, Reply,
         pool::RealmKey,
+        question::Kind,
         route::{SessionKey, Subscribed},
         session::RetainedPull,
     },
 };
 
 impl Broker {
-    pub(super) fn subscribe(&mut self, now: Instant, conn: ConnId, subscribe: &Subscribe<'_>) {
-        let Some((version, Some(key))) = self.link(conn).map(|link| (link.version, link.session)) else {
-            return;
-        };
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        subscribe: &Subscribe<'_>,
+        verdict: Option<Verdict>,
+    ) -> Option<Kind> {
+        let (version, key) = self.link(conn).map(|link| (link.version, link.session))?;
+        let key = key?;
         let id = subscribe.properties.subscription_identifiers().next();
         let offer = self.offer(conn);
         if id.is_some() && !offer.subscription_ids_available {
-            return self.violation(now, conn, &rules::SUBSCRIPTION_ID_UNAVAILABLE);
+            self.violation(now, conn, &rules::SUBSCRIPTION_ID_UNAVAILABLE);
+            return None;
         }
         let is_shared = |s: Subscription<'_>| shared(s.filter, version).is_some();
         if !offer.shared_available && subscribe.filters.iter().any(is_shared) {
-            return self.violation(now, conn, &rules::SHARED_UNAVAILABLE);
+            self.violation(now, conn, &rules::SHARED_UNAVAILABLE);
+            return None;
+        }
+        if verdict.is_none() && offer.asks.subscribe {
+            return Some(Kind::Subscribe);
         }
         // 5/MQTT-3.8.4-5, 5/MQTT-3.8.4-6, 3.1.1/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-5: one code for each, in order.
         let codes: Vec<u8> = subscribe
             .filters
             .iter()
-            .map(|subscription| {
-                let granted =
-                    self.subscribe_one(conn, key, version, id.and_then(NonZeroU32::new), subscription);
+            .enumerate()
+            .map(|(at, mut subscription)| {
+                let ruling = verdict.as_ref().map(|v| v.ruling(at, PacketType::SubAck));
+                let granted = match ruling.unwrap_or(Ruling::AsAsked) {
+                    Ruling::Refused(code) => Err(code),
+                    ruling @ (Ruling::AsAsked | Ruling::AtMost(_)) => {
+                        if let Ruling::AtMost(qos) = ruling {
+                            subscription.options.qos = subscription.options.qos.min(qos);
+                        }
+                        self.subscribe_one(conn, key, version, id.and_then(NonZeroU32::new), subscription)
+                    }
+                };
                 match granted {
                     Ok(code) => code.0,
                     // 3.1 has no code for a refusal; 3.1.1 has one.
@@ -50,7 +70,10 @@ impl Broker {
                 }
             })
             .collect();
-        self.owe(conn, Reply::SubAck(subscribe.packet_id, codes.into()));
+        let reply = Reply::SubAck(subscribe.packet_id, codes.into());
+        let remarks = verdict.map(Verdict::into_remarks).unwrap_or_default();
+        self.owe(conn, Explained::wrap(reply, remarks));
+        None
     }
 
     pub(super) fn subscribe_one(
@@ -122,14 +145,32 @@ impl Broker {
         Ok(ReasonCode(qos.into()))
     }
 
-    pub(super) fn unsubscribe(&mut self, conn: ConnId, unsubscribe: &Unsubscribe<'_>) {
-        let Some(key) = self.link(conn).and_then(|link| link.session) else {
-            return;
-        };
+    pub(super) fn unsubscribe(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        unsubscribe: &Unsubscribe<'_>,
+        verdict: Option<Verdict>,
+    ) -> Option<Kind> {
+        let (version, key) = self.link(conn).map(|link| (link.version, link.session))?;
+        let key = key?;
+        if verdict.is_none() && self.offer(conn).asks.unsubscribe {
+            return Some(Kind::Unsubscribe);
+        }
+        // UNSUBACK of 3.x cannot say that nothing was done, and nobody has decided that it should not be.
+        if verdict.as_ref().is_some_and(Verdict::is_late) && !version.has_properties() {
+            self.end_link(now, conn, Ended::Undecided, Some(Reply::Close));
+            return None;
+        }
         let codes: Box<[u8]> = unsubscribe
             .filters
             .iter()
-            .map(|filter| {
+            .enumerate()
+            .map(|(at, filter)| {
+                let ruling = verdict.as_ref().map(|v| v.ruling(at, PacketType::UnsubAck));
+                if let Some(Ruling::Refused(code)) = ruling {
+                    return code.0;
+                }
                 // 5/MQTT-3.10.4-1, 3.1.1/MQTT-3.10.4-1: exactly the same text.
                 let existed = self.forget_filter(key, filter);
                 let code = if existed {
@@ -140,7 +181,10 @@ impl Broker {
                 code.0
             })
             .collect();
-        self.owe(conn, Reply::UnsubAck(unsubscribe.packet_id, codes));
+        let reply = Reply::UnsubAck(unsubscribe.packet_id, codes);
+        let remarks = verdict.map(Verdict::into_remarks).unwrap_or_default();
+        self.owe(conn, Explained::wrap(reply, remarks));
+        None
     }
 
     pub(super) fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {

@@ -6,7 +6,7 @@ use super::{Heard, Phase, ServerConn};
 use crate::{
     Instant,
     flow::{
-        AliasFault, Answer,
+        AliasFault,
         rules::{self, Violation},
     },
     server::Request,
@@ -79,6 +79,14 @@ impl ServerConn {
             };
             self.heard = self.heard.max(now);
             if matches!(packet, Packet::PingReq) {
+                if self.phase == Phase::Authenticating {
+                    // 5/MQTT-3.1.2-30
+                    let violation = rules::PACKET_DURING_AUTHENTICATION.broken(self.version);
+                    return Heard {
+                        consumed: rx.len(),
+                        request: Some(Request::Violation(violation)),
+                    };
+                }
                 // 5/MQTT-3.12.4-1, 3.1.1/MQTT-3.12.4-1
                 self.pings = self.pings.saturating_add(1);
                 continue;
@@ -107,10 +115,15 @@ impl ServerConn {
     /// What a CONNECT says about the connection itself.
     fn learn(&mut self, packet: &Packet<'_>) {
         if let (Packet::Connect(connect), Phase::Fresh) = (packet, self.phase) {
-            self.phase = Phase::Answerable;
+            self.phase = if connect.properties.authentication_method().is_some() {
+                Phase::Authenticating
+            } else {
+                Phase::Answerable
+            };
             self.version = connect.version;
             self.keep_alive = connect.keep_alive;
             self.client_max_packet = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
+            self.quiet = connect.properties.request_problem_information() == Some(0);
             self.offer_aliases(connect);
         }
     }
@@ -122,30 +135,11 @@ impl ServerConn {
             .then(|| rules::FIRST_NOT_CONNECT.broken(Version::V5))
     }
 
-    fn request<'b>(&'b self, packet: Packet<'b>) -> Option<Request<'b>> {
-        Some(match packet {
-            Packet::Connect(connect) => Request::Connect(connect),
-            Packet::Publish(mut publish) => {
-                if let Some(aliases) = &self.aliases {
-                    publish.head.topic = aliases.taken.resolve(&publish.head);
-                }
-                Request::Publish(publish)
-            }
-            Packet::PubAck(ack) => Request::Answer(Answer::PubAck, ack),
-            Packet::PubRec(ack) => Request::Answer(Answer::PubRec, ack),
-            Packet::PubComp(ack) => Request::Answer(Answer::PubComp, ack),
-            Packet::PubRel(ack) => Request::Release(ack),
-            Packet::Subscribe(subscribe) => Request::Subscribe(subscribe),
-            Packet::Unsubscribe(unsubscribe) => Request::Unsubscribe(unsubscribe),
-            Packet::Disconnect(disconnect) => Request::Disconnect(disconnect),
-            Packet::Auth(auth) => Request::Auth(auth),
-            // Pings were answered; the decoder refuses the others from a client.
-            Packet::PingReq
-            | Packet::ConnAck(_)
-            | Packet::SubAck(_)
-            | Packet::UnsubAck(_)
-            | Packet::PingResp => return None,
-        })
+    fn request<'b>(&'b self, mut packet: Packet<'b>) -> Option<Request<'b>> {
+        if let (Packet::Publish(publish), Some(aliases)) = (&mut packet, &self.aliases) {
+            publish.head.topic = aliases.taken.resolve(&publish.head);
+        }
+        Request::of(packet)
     }
 
     fn malformed(&self, error: DecodeError) -> Request<'static> {
@@ -186,6 +180,7 @@ impl ServerConn {
     /// In 3.x a CONNECT is refused with a return code for what it wants, and without a word for how it is written
     /// (3.1.1/MQTT-3.1.4-1, 3.1.1/MQTT-3.2.2-6).
     pub(super) fn may_refuse(&self, code: ReasonCode) -> bool {
-        self.phase == Phase::Answerable && (self.version == Version::V5 || code.return_code().is_some())
+        matches!(self.phase, Phase::Answerable | Phase::Authenticating)
+            && (self.version == Version::V5 || code.return_code().is_some())
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! - `input`: where a packet ends, what it asks; PINGREQ is answered here and never waits.
 //! - `output`: replies as packets of the client's version.
+//! - `remarks`: what they say beside what they have to.
 //! - `naming`: topic aliases, both ways.
 
 mod input;
 mod naming;
 mod output;
+mod remarks;
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -42,6 +44,8 @@ pub struct ServerConn {
     over: bool,
     /// It was over for too long.
     late: bool,
+    /// Problems are explained in CONNACK and DISCONNECT alone (`5/MQTT-3.1.2-29`).
+    quiet: bool,
     /// When the last whole packet came; before CONNECT, when the connection was opened; in the end, when that began.
     heard: Instant,
     /// How long CONNECT, and the last bytes, may take; in milliseconds.
@@ -57,6 +61,8 @@ enum Phase {
     Fresh,
     /// The CONNECT told a version in which it can be answered.
     Answerable,
+    /// The same, and it named an Authentication Method.
+    Authenticating,
     /// CONNACK was sent.
     Open,
     /// Nothing is taken, and nothing sent but what is on its way.
@@ -90,6 +96,7 @@ impl ServerConn {
             max_given: offer.topic_aliases_to_client,
             over: false,
             late: false,
+            quiet: false,
             heard: now,
             patience: u32::try_from(offer.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
@@ -126,11 +133,18 @@ impl ServerConn {
         }
     }
 
+    /// Until now the client was kept from being heard: its silence was not its fault.
+    pub fn handle_resumed(&mut self, now: Instant) {
+        if !self.over {
+            self.heard = self.heard.max(now);
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             _ if self.over => (!self.late).then(|| self.heard + Duration::from_millis(self.patience.into())),
-            Phase::Fresh | Phase::Answerable => {
+            Phase::Fresh | Phase::Answerable | Phase::Authenticating => {
                 Some(self.heard + Duration::from_millis(self.patience.into()))
             }
             Phase::Open if self.keep_alive == 0 => None,
@@ -153,11 +167,11 @@ impl ServerConn {
                 self.close(now);
                 None
             }
-            Phase::Fresh | Phase::Answerable => Some(Request::NoConnect),
-            Phase::Open if !reading => {
+            Phase::Answerable | Phase::Authenticating | Phase::Open if !reading => {
                 self.heard = now;
                 None
             }
+            Phase::Fresh | Phase::Answerable | Phase::Authenticating => Some(Request::NoConnect),
             Phase::Open => Some(Request::Violation(rules::KEEP_ALIVE.broken(self.version))),
             Phase::Closing => None,
         }

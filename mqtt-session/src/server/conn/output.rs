@@ -5,13 +5,13 @@ use alloc::{vec, vec::Vec};
 use mqtt_proto::{
     EncodeError, EncodeErrorKind, Packet, PacketType, Properties, Property, QoS, ReasonCode, Sender,
     TopicName, Version,
-    packet::{Ack, ConnAck, Disconnect, PublishHead, ReasonCodes, SubAck, UnsubAck},
+    packet::{Ack, Auth, ConnAck, Disconnect, PublishHead, ReasonCodes, SubAck, UnsubAck},
 };
 
 use super::{Phase, ServerConn};
 use crate::{
     Body, Instant, Transmit,
-    server::{Accepted, Delivery, Message, Reply},
+    server::{Accepted, Authenticate, Delivery, Message, Remarks, Reply, decision::is_binary},
 };
 
 /// A packet on its way, or the rest of one.
@@ -126,22 +126,10 @@ impl ServerConn {
                 self.write_packet(&Packet::UnsubAck(unsuback), out)
             }
             Reply::Accept(accepted) => self.accept(now, &accepted, out),
-            Reply::Refuse(code) => {
-                let written = if self.may_refuse(code) {
-                    // 5/MQTT-3.2.2-6, 3.1.1/MQTT-3.2.2-4
-                    let connack = ConnAck {
-                        session_present: false,
-                        code,
-                        properties: Properties::EMPTY,
-                    };
-                    self.write_packet(&Packet::ConnAck(connack), out)
-                } else {
-                    0
-                };
-                self.close(now);
-                written
-            }
-            Reply::Disconnect(code) => self.disconnect(now, code, out),
+            Reply::Auth(auth) => self.authenticate(now, &auth, &Remarks::NONE, out),
+            Reply::Explained(explained) => self.explain(now, *explained, out),
+            Reply::Refuse(code) => self.refuse(now, code, &Remarks::NONE, out),
+            Reply::Disconnect(code) => self.disconnect(now, code, &Remarks::NONE, out),
             Reply::Close => {
                 self.close(now);
                 0
@@ -149,7 +137,78 @@ impl ServerConn {
         }
     }
 
-    fn disconnect(&mut self, now: Instant, code: ReasonCode, out: &mut [u8]) -> usize {
+    /// CONNACK that refuses.
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        code: ReasonCode,
+        remarks: &Remarks,
+        out: &mut [u8],
+    ) -> usize {
+        let mut written = 0;
+        if self.may_refuse(code) {
+            // What was wrong behind the CONNECT may have a code that CONNACK has not.
+            let fits = !self.version.has_properties() || code.is_allowed(PacketType::ConnAck, Sender::Server);
+            let code = if fits { code } else { ReasonCode::UNSPECIFIED_ERROR };
+            let list = if self.version.has_properties() {
+                self.told(remarks, PacketType::ConnAck, code)
+            } else {
+                Vec::new()
+            };
+            // 5/MQTT-3.2.2-6, 3.1.1/MQTT-3.2.2-4
+            let connack = Packet::ConnAck(ConnAck {
+                session_present: false,
+                code,
+                properties: Properties::EMPTY,
+            });
+            written = self.write_fitting(connack, &[], list, out).unwrap_or(0);
+        }
+        self.close(now);
+        written
+    }
+
+    /// AUTH. Without it nothing can go on: where it has no room, the connection ends.
+    pub(super) fn authenticate(
+        &mut self,
+        now: Instant,
+        auth: &Authenticate,
+        remarks: &Remarks,
+        out: &mut [u8],
+    ) -> usize {
+        let code = auth.code;
+        let always: Vec<Property<'_>> = [
+            Some(Property::AuthenticationMethod(&auth.method)),
+            auth.data
+                .as_deref()
+                .filter(|data| is_binary(data))
+                .map(Property::AuthenticationData),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let list = self.told(remarks, PacketType::Auth, code);
+        let auth = Packet::Auth(Auth {
+            code,
+            properties: Properties::EMPTY,
+        });
+        if let Some(written) = self.write_fitting(auth, &always, list, out) {
+            return written;
+        }
+        let code = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
+        if self.phase == Phase::Open {
+            self.disconnect(now, code, &Remarks::NONE, out)
+        } else {
+            self.refuse(now, code, &Remarks::NONE, out)
+        }
+    }
+
+    pub(super) fn disconnect(
+        &mut self,
+        now: Instant,
+        code: ReasonCode,
+        remarks: &Remarks,
+        out: &mut [u8],
+    ) -> usize {
         // 5/MQTT-3.14.0-1; 3.x has no DISCONNECT from a server.
         let written = if self.phase == Phase::Open && self.version.has_properties() {
             // The owner of the server may have named any code.
@@ -158,7 +217,9 @@ impl ServerConn {
             } else {
                 ReasonCode::UNSPECIFIED_ERROR
             };
-            self.write_packet(&Packet::Disconnect(Disconnect::new(code)), out)
+            let list = self.told(remarks, PacketType::Disconnect, code);
+            let disconnect = Packet::Disconnect(Disconnect::new(code));
+            self.write_fitting(disconnect, &[], list, out).unwrap_or(0)
         } else {
             0
         };
@@ -172,7 +233,7 @@ impl ServerConn {
         self.handle_over(now);
     }
 
-    fn ack(&self, packet_id: mqtt_proto::PacketId, code: ReasonCode) -> Ack<'static> {
+    pub(super) fn ack(&self, packet_id: mqtt_proto::PacketId, code: ReasonCode) -> Ack<'static> {
         // 3.x has no codes: an answer that comes says that all is well (3.3.5 of 3.1.1).
         let code = if self.version.has_properties() {
             code
@@ -189,35 +250,45 @@ impl ServerConn {
         {
             self.keep_alive = seconds; // 5/MQTT-3.1.2-21
         }
-        let list = if self.version.has_properties() {
-            accepted.properties()
+        let (list, perhaps) = if self.version.has_properties() {
+            let information = accepted.response_information.as_deref();
+            let told = self.told(&accepted.remarks, PacketType::ConnAck, ReasonCode::SUCCESS);
+            let perhaps = information
+                .map(Property::ResponseInformation)
+                .into_iter()
+                .chain(told);
+            (accepted.properties(), perhaps.collect())
         } else {
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         // 3.1 has no Session Present.
         let session_present = accepted.session_present && self.version != Version::V31;
         let connack = Packet::ConnAck(ConnAck {
             session_present,
             code: ReasonCode::SUCCESS,
-            properties: Properties::new(&list),
+            properties: Properties::EMPTY,
         });
-        if self.is_too_large(&connack) {
-            // It says nothing that could be left out, and nothing may be sent without it.
-            let refusal = Reply::Refuse(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
-            return self.write_reply(now, refusal, out);
+        if let Some(written) = self.write_fitting(connack, &list, perhaps, out) {
+            self.phase = Phase::Open;
+            return written;
         }
-        self.phase = Phase::Open;
-        self.write_packet(&connack, out)
+        // The rest cannot be left out, and nothing may be sent without it.
+        self.refuse(
+            now,
+            ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+            &Remarks::NONE,
+            out,
+        )
     }
 
-    fn is_too_large(&self, packet: &Packet<'_>) -> bool {
+    pub(super) fn is_too_large(&self, packet: &Packet<'_>) -> bool {
         self.client_max_packet != u32::MAX
             && packet
                 .encoded_len(self.version)
                 .is_ok_and(|len| len as u64 > u64::from(self.client_max_packet))
     }
 
-    fn write_packet(&mut self, packet: &Packet<'_>, out: &mut [u8]) -> usize {
+    pub(super) fn write_packet(&mut self, packet: &Packet<'_>, out: &mut [u8]) -> usize {
         // 5/MQTT-3.1.2-24; 5.0, 3.1.2.11.4: as if it had been sent.
         if self.is_too_large(packet) {
             return 0;
@@ -325,6 +396,8 @@ impl Accepted {
             ),
             unless(self.shared_available, Property::SharedSubscriptionAvailable(0)),
             self.server_keep_alive.map(Property::ServerKeepAlive),
+            self.auth_method.as_deref().map(Property::AuthenticationMethod),
+            self.auth_data.as_deref().map(Property::AuthenticationData),
         ]
         .into_iter()
         .flatten()
