@@ -1,14 +1,17 @@
 //! Whatever clients send, and whenever their links are cut, the server stays a server.
 
 use mqtt_proto::{
-    Packet, Properties, Property, QoS, ReasonCode, Version,
+    Packet, Properties, Property, QoS, ReasonCode, TopicFilter, Version,
     packet::{Ack, Connect, RetainHandling, SubscriptionOptions},
+    topic::Pattern,
 };
+use mqtt_session::server::{ConnId, Grant, LocalOptions, LocalSubscription, Pool, Revoked, SessionInfo};
 use proptest::prelude::*;
 
 use crate::net::*;
 
 const NAMES: [&str; 4] = ["a", "a/b", "$x/b", "b"];
+const CLIENTS: [&str; 4] = ["one", "two", "three", "one"];
 const FILTERS: [&str; 6] = ["a", "a/+", "#", "$share/g/a/#", "$share/g/#", "+/b"];
 
 #[derive(Clone, Debug)]
@@ -66,7 +69,41 @@ enum Step {
         client: usize,
         bytes: Vec<u8>,
     },
+    /// The owner's own connections.
+    Local {
+        local: usize,
+        what: Inside,
+    },
+    /// What the owner does to one of the clients, connected or not.
+    Manage {
+        client: usize,
+        what: Deed,
+    },
 }
+
+#[derive(Copy, Clone, Debug)]
+enum Inside {
+    OpenOrClose,
+    Publish { name: usize, qos: u8, retain: bool },
+    Subscribe { pattern: usize, qos: u8 },
+    Unsubscribe,
+    Take,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Deed {
+    Kick,
+    Kill,
+    Discard,
+    TakeQueue { most: usize },
+    Revoke { filter: usize },
+    Review { tell: bool },
+    SetContext,
+    SetGrant { queue: usize },
+    RemoveRetained { filter: usize },
+}
+
+const PATTERNS: [&str; 5] = ["a/+x", "#all", "$share/g/a/#rest", "+x/+y", "a"];
 
 fn step() -> impl Strategy<Value = Step> {
     let c = 0..4_usize;
@@ -89,21 +126,200 @@ fn step() -> impl Strategy<Value = Step> {
         1 => c.clone().prop_map(|client| Step::Cut { client }),
         6 => (c.clone(), 1..300_usize).prop_map(|(client, bytes)| Step::Take { client, bytes }),
         2 => (0..5_000_u64).prop_map(|millis| Step::Pass { millis }),
-        1 => (c, prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(client, bytes)| Step::Bytes { client, bytes }),
+        1 => (c.clone(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(client, bytes)| Step::Bytes { client, bytes }),
+        4 => (0..2_usize, inside()).prop_map(|(local, what)| Step::Local { local, what }),
+        2 => (c, deed()).prop_map(|(client, what)| Step::Manage { client, what }),
     ]
 }
 
-/// What four clients were sent, each of its connections apart.
-fn run(steps: &[Step]) -> Vec<(Version, Vec<u8>)> {
+fn inside() -> impl Strategy<Value = Inside> {
+    prop_oneof![
+        1 => Just(Inside::OpenOrClose),
+        3 => (0..4_usize, 0..3_u8, any::<bool>())
+            .prop_map(|(name, qos, retain)| Inside::Publish { name, qos, retain }),
+        3 => (0..5_usize, 0..3_u8).prop_map(|(pattern, qos)| Inside::Subscribe { pattern, qos }),
+        1 => Just(Inside::Unsubscribe),
+        3 => Just(Inside::Take),
+    ]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        Just(Deed::Kick),
+        Just(Deed::Kill),
+        Just(Deed::Discard),
+        (0..4_usize).prop_map(|most| Deed::TakeQueue { most }),
+        (0..6_usize).prop_map(|filter| Deed::Revoke { filter }),
+        any::<bool>().prop_map(|tell| Deed::Review { tell }),
+        Just(Deed::SetContext),
+        (0..9_usize).prop_map(|queue| Deed::SetGrant { queue }),
+        (0..3_usize).prop_map(|filter| Deed::RemoveRetained { filter }),
+    ]
+}
+
+/// The owner's side: its connections, and all that it was told.
+#[derive(Default)]
+struct Owner {
+    locals: [Option<(ConnId, Vec<LocalSubscription>)>; 2],
+    told: String,
+}
+
+impl Owner {
+    fn inside(&mut self, net: &mut Net, local: usize, what: Inside) {
+        let (now, broker) = (net.now, net.server.broker_mut());
+        let Some((conn, subscriptions)) = &mut self.locals[local] else {
+            // Called as a client is: it does not matter.
+            let conn = broker.open_local(now, LocalOptions::new("one")).unwrap();
+            self.locals[local] = Some((conn, Vec::new()));
+            return;
+        };
+        let conn = *conn;
+        match what {
+            Inside::OpenOrClose => {
+                broker.close_local(now, conn);
+                self.locals[local] = None;
+            }
+            Inside::Publish { name, qos, retain } => {
+                let mut message = message(NAMES[name], QoS::from_u8(qos).unwrap(), 0, "from inside");
+                message.head.retain = retain;
+                let told = broker.publish_local(now, conn, &message);
+                self.told += &format!("{told:?}\n");
+            }
+            Inside::Subscribe { pattern, qos } => {
+                let options = SubscriptionOptions::new(QoS::from_u8(qos).unwrap());
+                let pattern = Pattern::new(PATTERNS[pattern]).unwrap();
+                subscriptions.extend(broker.subscribe_local(now, conn, pattern, options));
+            }
+            Inside::Unsubscribe => {
+                let gone = subscriptions.pop().map(|one| broker.unsubscribe_local(conn, one));
+                self.told += &format!("{gone:?}\n");
+            }
+            Inside::Take => {
+                while let Some(delivery) = broker.poll_delivery(now, conn) {
+                    let captures: Vec<String> = delivery
+                        .matches()
+                        .map(|(_, captures)| format!("{captures:?}"))
+                        .collect();
+                    self.told += &format!("{:?} {captures:?}\n", delivery.message());
+                }
+                assert_eq!(broker.who_is(conn).map_or(0, |info| info.queue_messages()), 0);
+            }
+        }
+    }
+
+    fn manage(&mut self, net: &mut Net, client: usize, what: Deed) {
+        let (now, broker) = (net.now, net.server.broker_mut());
+        let (pool, name) = (Pool::DEFAULT, CLIENTS[client]);
+        let conn = broker.find_session(pool, name).and_then(|info| info.conn());
+        let filter = |filter| TopicFilter::new(FILTERS[filter]).unwrap();
+        match (what, conn) {
+            (Deed::Kick, Some(conn)) => {
+                broker.disconnect_client(now, conn, ReasonCode::ADMINISTRATIVE_ACTION)
+            }
+            (Deed::Kill, Some(conn)) => broker.kill(now, conn),
+            (Deed::Kick | Deed::Kill, None) => {}
+            (Deed::Discard, _) => {
+                broker.discard_session(now, pool, name);
+                assert!(broker.find_session(pool, name).is_none());
+            }
+            (Deed::TakeQueue { most }, _) => {
+                let had = broker
+                    .find_session(pool, name)
+                    .map_or(0, |info| info.queue().count());
+                let taken = broker.take_queue(pool, name).take(most).count();
+                let has = broker
+                    .find_session(pool, name)
+                    .map_or(0, |info| info.queue_messages());
+                assert_eq!((taken, has), (had.min(most), had.saturating_sub(most)));
+            }
+            (Deed::Revoke { filter: n }, _) => {
+                let had = broker
+                    .find_session(pool, name)
+                    .map_or(0, |info| info.subscriptions().count());
+                let gone = broker.revoke(pool, name, filter(n));
+                let has = broker
+                    .find_session(pool, name)
+                    .map_or(0, |info| info.subscriptions().count());
+                assert_eq!(has + usize::from(gone), had);
+            }
+            (Deed::Review { tell }, _) => {
+                let then = if tell {
+                    Revoked::Disconnect
+                } else {
+                    Revoked::Silently
+                };
+                let forbidden = |info: &SessionInfo<'_>| info.client_id() == name;
+                let revoked = broker.review(now, then, |info, _| !forbidden(info));
+                let left: usize = broker
+                    .sessions()
+                    .filter(forbidden)
+                    .map(|info| info.subscription_count())
+                    .sum();
+                assert_eq!(left, 0);
+                self.told += &format!("{revoked}\n");
+            }
+            (Deed::SetContext, _) => {
+                let found = broker.set_context(pool, name, 7);
+                assert_eq!(
+                    found,
+                    broker
+                        .find_session(pool, name)
+                        .is_some_and(|info| info.context() == 7)
+                );
+            }
+            (Deed::SetGrant { queue }, _) => {
+                let mut grant = Grant::default();
+                grant.limits.queue_messages = queue;
+                broker.set_grant(pool, name, grant);
+            }
+            (Deed::RemoveRetained { filter: n }, _) => {
+                let there = broker.retained(pool, filter(n)).count();
+                assert_eq!(broker.remove_retained(pool, filter(n)), there);
+                assert_eq!(broker.retained(pool, filter(n)).count(), 0);
+            }
+        }
+    }
+
+    /// What holds of all sessions at any time.
+    fn check(net: &Net) {
+        let (broker, mut queued, mut subscriptions) = (net.server.broker(), (0, 0), 0);
+        for info in broker.sessions() {
+            assert_eq!(info.queue().count(), info.queue_messages());
+            assert_eq!(info.subscriptions().count(), info.subscription_count());
+            queued.0 += info.queue_messages();
+            queued.1 += info.queue_bytes();
+            subscriptions += info.subscription_count();
+            if let Some(conn) = info.conn() {
+                assert_eq!(
+                    broker.who_is(conn).map(|info| info.client_id()),
+                    Some(info.client_id())
+                );
+            }
+        }
+        let held = broker.holdings();
+        assert_eq!((held.queued_messages, held.queued_bytes), queued);
+        assert_eq!(held.subscriptions, subscriptions);
+    }
+}
+
+/// What four clients were sent, each of its connections apart, and what the owner was told.
+fn run(steps: &[Step]) -> (Vec<(Version, Vec<u8>)>, String) {
     let mut net = Net::with(|config| {
         config.offer_mut(0).grant.limits.queue_messages = 8;
         config.offer_mut(0).receive_maximum = 3;
         config.limits.retained_messages = 3;
     });
     let mut ends: [Option<(End, Vec<u8>)>; 4] = [const { None }; 4];
-    let mut sent = Vec::new();
+    let (mut sent, mut owner) = (Vec::new(), Owner::default());
     for step in steps {
-        one(&mut net, &mut ends, &mut sent, step);
+        if let Step::Local { local, what } = *step {
+            owner.inside(&mut net, local, what);
+        } else if let Step::Manage { client, what } = *step {
+            owner.manage(&mut net, client, what);
+        } else {
+            one(&mut net, &mut ends, &mut sent, step);
+        }
+        Owner::check(&net);
         for end in &mut ends {
             if end
                 .as_ref()
@@ -116,12 +332,15 @@ fn run(steps: &[Step]) -> Vec<(Version, Vec<u8>)> {
     for end in &mut ends {
         close(&mut net, end, &mut sent);
     }
+    for (conn, _) in owner.locals.iter().flatten() {
+        net.server.broker_mut().close_local(net.now, *conn);
+    }
     net.pass_secs(100);
     let kept = net.server.broker().holdings();
     assert_eq!(kept.connections, 0);
     assert!(kept.sessions <= 4, "only what 3.x asked to be kept for ever");
     assert!(net.server.poll_timeout().is_none(), "nothing is left to wait for");
-    sent
+    (sent, owner.told)
 }
 
 fn close(net: &mut Net, end: &mut Option<(End, Vec<u8>)>, sent: &mut Vec<(Version, Vec<u8>)>) {
@@ -173,7 +392,7 @@ fn one(
                     Properties::EMPTY
                 },
                 // Two clients of one name: they take each other over.
-                ..connect(version, ["one", "two", "three", "one"][client])
+                ..connect(version, CLIENTS[client])
             };
             net.send(end, Packet::Connect(connect));
             ends[client] = Some((end, Vec::new()));
@@ -239,7 +458,7 @@ fn one(
                 number = id;
             }
             let filters = [mqtt_proto::packet::Subscription {
-                filter: mqtt_proto::TopicFilter::new(FILTERS[filter]).unwrap(),
+                filter: TopicFilter::new(FILTERS[filter]).unwrap(),
                 options,
             }];
             let list = number.map(Property::SubscriptionIdentifier);
@@ -251,7 +470,7 @@ fn one(
             send(net, ends, client, Packet::Subscribe(packet));
         }
         Step::Unsubscribe { client, filter } => {
-            let filters = [mqtt_proto::TopicFilter::new(FILTERS[filter]).unwrap()];
+            let filters = [TopicFilter::new(FILTERS[filter]).unwrap()];
             let packet = mqtt_proto::packet::Unsubscribe {
                 packet_id: id(9),
                 properties: Properties::EMPTY,
@@ -287,6 +506,8 @@ fn one(
                 net.raw(*end, bytes);
             }
         }
+        // They are the owner's.
+        Step::Local { .. } | Step::Manage { .. } => {}
     }
 }
 
@@ -316,7 +537,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120)
     ) {
         let sent = run(&steps);
-        for (version, bytes) in &sent {
+        for (version, bytes) in &sent.0 {
             check(*version, bytes);
         }
         prop_assert_eq!(run(&steps), sent, "the same input gives the same output");
