@@ -138,6 +138,8 @@ pub(super) const OFFER: &[Key<Listener>] = keys! { Listener {
     keep_alive_max: offer.keep_alive_max = "600",
     /// Seconds that a connection may take to send its CONNECT.
     connect_timeout: offer.connect_timeout,
+    /// Response Information for clients that request it.
+    response_information: offer.response_information = "\"responses/\"",
 }};
 
 pub(super) const LIMITS: &[Key<Listener>] = keys! { Listener {
@@ -160,6 +162,16 @@ pub(super) const LIMITS: &[Key<Listener>] = keys! { Listener {
     /// How many bytes one client may publish, counted in topics, properties and payloads.
     rate_bytes: offer.grant.limits.rate.bytes = "{ per_second = 1000000, burst = 5000000 }",
 }};
+
+impl Setting for Box<str> {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, String> {
+        String::read(value).map(Into::into)
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quoted(self))
+    }
+}
 
 impl Setting for Pool {
     fn read(value: &toml::de::DeValue<'_>) -> Result<Self, String> {

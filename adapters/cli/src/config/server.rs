@@ -39,6 +39,10 @@ pub(super) const LIMITS: &[Key<Limits>] = keys! { Limits {
     retained_messages,
     /// Bytes of all retained messages.
     retained_bytes,
+    /// Bytes of the packets that wait on one connection behind one that is being decided.
+    inbox_bytes,
+    /// Seconds that a decision may take: to verify a password, say.
+    decision_timeout,
     /// Levels of a topic or filter. More than 1024 count as 1024.
     topic_levels,
     /// Events that wait to be logged; when there are more, the oldest are forgotten and counted.
