@@ -13,7 +13,7 @@ use crate::{
     config::{ListenAddress, Settings},
     connection::interrupted,
     failure::Failure,
-    logging,
+    logging, open_files,
 };
 
 /// Listens, says where, and serves until it is interrupted.
@@ -24,6 +24,7 @@ pub(crate) fn run(args: &Broker) -> Result<(), Failure> {
     }
     // When the runtime is gone, what was logged is written.
     let _log = logging::start(settings.log)?;
+    open_files::raise();
     crate::block_on(serve(settings))
 }
 

@@ -23,6 +23,7 @@ mod connection;
 mod demo;
 pub mod failure;
 mod logging;
+mod open_files;
 mod passwd;
 mod publish;
 mod subscribe;
