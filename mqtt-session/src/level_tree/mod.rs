@@ -84,6 +84,12 @@ impl<V: Vacant> LevelTree<V> {
         self.node(key)?.children.get(level).copied()
     }
 
+    /// All values, in no order.
+    #[cfg(feature = "server")]
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.nodes.iter().map(|(_, node)| &node.value)
+    }
+
     pub(crate) fn value_at(&self, node: u32) -> Option<&V> {
         self.node(node).map(|node| &node.value)
     }

@@ -18,6 +18,10 @@ pub(super) trait Sink {
     fn put_u32(&mut self, value: u32) {
         self.put(&value.to_be_bytes());
     }
+    #[cfg(feature = "server")]
+    fn put_u64(&mut self, value: u64) {
+        self.put(&value.to_be_bytes());
+    }
     fn put_token(&mut self, token: Token) {
         self.put_u32(token.get());
     }
@@ -86,6 +90,10 @@ impl<'a> Fields<'a> {
     }
     pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
+    }
+    #[cfg(feature = "server")]
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
     }
     pub(super) fn token(&mut self) -> Option<Token> {
         self.u32().and_then(Token::from_raw)

@@ -11,10 +11,15 @@
 //! | `frame` | a record as bytes: version, kind, length, checksums |
 //! | `fields` | numbers and texts inside a frame |
 //! | `code` | a client's records as fields |
+//! | `broker` | what a broker keeps: entries, their keys and values |
 //! | `reader` | one record after the other, up to a torn end |
 //!
-//! The types need no feature. Encoding is the feature `records`: it brings in a CRC-32.
+//! A broker's records are *entries*, each under a key of its own: see [`broker`].
+//!
+//! A client's types need no feature. Encoding is the feature `records`: it brings in a CRC-32.
 
+#[cfg(feature = "server")]
+pub mod broker;
 mod client;
 #[cfg(feature = "records")]
 mod code;

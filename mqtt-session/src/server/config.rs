@@ -73,6 +73,10 @@ pub struct ServerConfig {
     pub drop_policy: DropPolicy,
     /// What happens when there is no room for another retained message. Default: [`RetainedPolicy::RefuseNew`].
     pub retained_policy: RetainedPolicy,
+    /// Sessions, what waits for them and is under way, retained messages and wills are to outlive the process: the server
+    /// tells what changes ([`poll_changes`](super::Broker::poll_changes)), and withholds what depends on it until that is
+    /// safe ([`handle_persisted`](super::Broker::handle_persisted)). Default: no, and then it costs nothing.
+    pub durable: bool,
     /// How much of everything there may be in all.
     pub limits: Limits,
 }
@@ -121,6 +125,7 @@ impl Default for ServerConfig {
             queue_qos_0_while_away: false,
             drop_policy: DropPolicy::Newest,
             retained_policy: RetainedPolicy::RefuseNew,
+            durable: false,
             limits: Limits::default(),
         }
     }

@@ -5,7 +5,9 @@
 //!    bytes to [`Driver::received`]. Stop after a short read.
 //! 2. For every connection that [`Driver::take_dirty`] gives, own answers included: [`Driver::flush`], which gathers all
 //!    there is into one write.
-//! 3. Wait for readiness, or for [`Driver::poll_timeout`].
+//! 3. With [`ServerConfig::durable`](super::ServerConfig::durable): [`Driver::poll_changes`] once, and a store for what it gives;
+//!    when that is safe, [`Driver::handle_persisted`], and step 2 again. What is withheld until then does not hold up the loop.
+//! 4. Wait for readiness, or for [`Driver::poll_timeout`].
 //!
 //! One write per connection and turn is what makes it fast: one write per message costs ten to thirty times as much. An
 //! idle connection owns no buffer: only an incomplete packet, and the rest of a write that the transport did not take.
@@ -14,8 +16,8 @@ use alloc::{vec, vec::Vec};
 
 use mqtt_proto::ReasonCode;
 
-use super::{Broker, ConnId, Overloaded, Peer, Server, ServerConfig, ServerEvent};
-use crate::Instant;
+use super::{Broker, Changes, ConnId, Overloaded, Peer, RestoreError, Server, ServerConfig, ServerEvent};
+use crate::{Instant, Seq};
 
 /// Bytes that one write gathers at most.
 const GATHERED: usize = 64 * 1024;
@@ -71,11 +73,36 @@ pub enum Flushed {
 impl Driver {
     /// A driver of a new server.
     pub fn new(config: ServerConfig) -> Self {
-        Self {
-            server: Server::new(config),
-            wires: Vec::new(),
-            scratch: vec![0; GATHERED],
-        }
+        Self::from(Server::new(config))
+    }
+
+    /// A driver of a server that goes on where another one was: see [`Broker::restore`](super::Broker::restore).
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]: the entries are not what a server left.
+    pub fn restore<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        config: ServerConfig,
+        now: Instant,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, RestoreError> {
+        Server::restore(config, now, entries).map(Self::from)
+    }
+
+    /// What has changed and is to be made durable: see [`Broker::poll_changes`](super::Broker::poll_changes).
+    pub fn poll_changes(&mut self) -> Option<Changes> {
+        self.server.poll_changes()
+    }
+
+    /// These changes and all before them are safe; connections that waited for that are dirty: see
+    /// [`Broker::handle_persisted`](super::Broker::handle_persisted).
+    pub fn handle_persisted(&mut self, now: Instant, upto: Seq) {
+        self.server.handle_persisted(now, upto);
+    }
+
+    /// Everything that is durable: see [`Broker::snapshot`](super::Broker::snapshot).
+    pub fn snapshot(&mut self) -> Changes {
+        self.server.snapshot()
     }
 
     /// The server, to look at.
@@ -253,6 +280,16 @@ impl Driver {
     /// What happened.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         self.server.poll_event()
+    }
+}
+
+impl From<Server> for Driver {
+    fn from(server: Server) -> Self {
+        Self {
+            server,
+            wires: Vec::new(),
+            scratch: vec![0; GATHERED],
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use mqtt_proto::{
     property::PropertyPlace,
 };
 
-use crate::{Instant, flow::expiry_left};
+use crate::{Instant, flow::expiry_left, record::broker::KeptMessage};
 
 /// A message in one shared block: when it expires, topic, the properties that are forwarded, payload.
 ///
@@ -23,7 +23,8 @@ const EXPIRES_AT: usize = 0;
 const PROPERTIES_LEN: usize = 8;
 const TOPIC_LEN: usize = 12;
 const FLAGS: usize = 14;
-const HEAD: usize = 16;
+const NUMBER: usize = 16;
+const HEAD: usize = 24;
 
 const QOS_MASK: u8 = 0b011;
 const RETAIN: u8 = 0b100;
@@ -32,20 +33,35 @@ impl Message {
     /// A message as it was published. Its Message Expiry Interval begins to run `now`; the properties that concern one
     /// connection alone (Topic Alias, Subscription Identifier) are left out.
     pub fn new(now: Instant, head: &PublishHead<'_>, payload: &[u8]) -> Self {
-        let topic = head.topic.as_str().as_bytes();
-        let properties_len: usize = forwarded(head.properties)
-            .map(|property| property.encoded_len())
-            .sum();
         let expires_at = match head.properties.message_expiry_interval() {
             Some(seconds) => now + Duration::from_secs(seconds.into()),
             None => Instant::MAX,
         };
+        Self::of(&KeptMessage {
+            expires_at,
+            qos: head.qos,
+            retain: head.retain,
+            topic: head.topic,
+            properties: head.properties,
+            payload,
+        })
+    }
+
+    /// A message as it was kept, or is to be; without a number.
+    pub(crate) fn of(kept: &KeptMessage<'_>) -> Self {
+        let &KeptMessage {
+            expires_at, payload, ..
+        } = kept;
+        let topic = kept.topic.as_str().as_bytes();
+        let properties_len: usize = forwarded(kept.properties)
+            .map(|property| property.encoded_len())
+            .sum();
         let len = HEAD + topic.len() + properties_len + payload.len();
         // The one allocation: a block of known length, filled below.
         let mut block: Arc<[u8]> = core::iter::repeat_n(0, len).collect();
         if let Some(out) = Arc::get_mut(&mut block) {
             let topic_len = u16::try_from(topic.len()).unwrap_or(u16::MAX);
-            let flags = u8::from(head.qos) | if head.retain { RETAIN } else { 0 };
+            let flags = u8::from(kept.qos) | if kept.retain { RETAIN } else { 0 };
             put(out, EXPIRES_AT, &expires_at.as_micros().to_le_bytes());
             put(
                 out,
@@ -56,7 +72,7 @@ impl Message {
             put(out, FLAGS, &[flags]);
             put(out, HEAD, topic);
             let mut at = HEAD + topic.len();
-            for property in forwarded(head.properties) {
+            for property in forwarded(kept.properties) {
                 at += out
                     .get_mut(at..)
                     .and_then(|out| property.encode(out))
@@ -97,6 +113,27 @@ impl Message {
             .map(|property| property.encoded_len())
             .sum();
         HEAD + head.topic.as_str().len() + properties_len + payload_len
+    }
+
+    /// What is kept of it beyond this process.
+    pub(crate) fn kept(&self) -> KeptMessage<'_> {
+        KeptMessage {
+            expires_at: self.expires_at(),
+            qos: self.qos(),
+            retain: self.retain(),
+            topic: self.topic(),
+            properties: self.properties(),
+            payload: self.payload(),
+        }
+    }
+
+    /// What it is called in records; 0 if they never spoke of it.
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_le_bytes(self.field(NUMBER))
+    }
+
+    pub(crate) fn set_number(&mut self, number: u64) {
+        put(Arc::make_mut(&mut self.0), NUMBER, &number.to_le_bytes());
     }
 
     /// How many bytes it occupies, whoever shares it.

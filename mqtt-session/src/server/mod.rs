@@ -47,6 +47,7 @@ pub mod driver;
 mod event;
 mod grant;
 mod inspect;
+mod journal;
 mod local;
 mod message;
 mod pool;
@@ -60,7 +61,7 @@ mod sys;
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-pub use broker::{Broker, Holdings};
+pub use broker::{Broker, Holdings, Restore, RestoreError};
 pub use config::{Asks, DropPolicy, Limits, Offer, RetainedPolicy, ServerConfig};
 pub use conn::{Heard, ServerConn};
 pub use conn_id::{ConnId, Overloaded, Peer, PeerNames};
@@ -68,6 +69,7 @@ pub use decision::{Challenge, Decision, Refusal, Remarks, Terms};
 pub use event::{DropCause, Ended, ServerEvent};
 pub use grant::{ClientLimits, Grant, Pool};
 pub use inspect::{Revoked, SessionInfo, SubscriptionInfo, TakenQueue};
+pub use journal::Changes;
 pub use local::{LocalDelivery, LocalOptions, LocalSubscription, NotPublished};
 pub use message::Message;
 pub use question::{Asked, Question, QuestionCounts, Ticket};
@@ -76,7 +78,7 @@ pub use request::{Accepted, Authenticate, Delivery, Explained, Pace, Reply, Requ
 
 use mqtt_proto::{Frame, ReasonCode};
 
-use crate::{Instant, Transmit};
+use crate::{Instant, Seq, Transmit};
 use deadlines::{Armed, Deadlines};
 
 /// An MQTT server for any number of connections, without IO. See the [module](self) for its loop.
@@ -107,12 +109,35 @@ struct Place {
 impl Server {
     /// A server without connections.
     pub fn new(config: ServerConfig) -> Self {
-        Self {
-            broker: Broker::new(config),
-            places: Vec::new(),
-            deadlines: Deadlines::new(),
-            ready: VecDeque::new(),
-        }
+        Self::from(Broker::new(config))
+    }
+
+    /// A server that goes on where another one was: see [`Broker::restore`].
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]: the entries are not what a server left.
+    pub fn restore<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        config: ServerConfig,
+        now: Instant,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, RestoreError> {
+        Broker::restore(config, now, entries).map(Self::from)
+    }
+
+    /// What has changed and is to be made durable: see [`Broker::poll_changes`].
+    pub fn poll_changes(&mut self) -> Option<Changes> {
+        self.broker.poll_changes()
+    }
+
+    /// These changes and all before them are safe: see [`Broker::handle_persisted`].
+    pub fn handle_persisted(&mut self, now: Instant, upto: Seq) {
+        self.broker.handle_persisted(now, upto);
+    }
+
+    /// Everything that is durable: see [`Broker::snapshot`].
+    pub fn snapshot(&mut self) -> Changes {
+        self.broker.snapshot()
     }
 
     /// What is behind the connections.
@@ -431,6 +456,18 @@ impl Server {
     }
 }
 
+/// A server of a broker that was made from entries. Connections of the broker, if it has any, are not known to the server.
+impl From<Broker> for Server {
+    fn from(broker: Broker) -> Self {
+        Self {
+            broker,
+            places: Vec::new(),
+            deadlines: Deadlines::new(),
+            ready: VecDeque::new(),
+        }
+    }
+}
+
 fn place(places: &mut [Option<Place>], c: ConnId) -> Option<&mut Place> {
     places
         .get_mut(c.index())?
@@ -460,8 +497,8 @@ mod tests {
         let sizes = [
             ("ServerConn", size_of::<ServerConn>(), 48),
             ("place of a connection", size_of::<Option<Place>>(), 72),
-            ("Link", broker::LINK_SIZE, 120),
-            ("Session", size_of::<session::Session>(), 272),
+            ("Link", broker::LINK_SIZE, 128),
+            ("Session", size_of::<session::Session>(), 280),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),
         ];

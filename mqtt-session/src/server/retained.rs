@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, collections::BTreeMap, string::ToString};
 
-use super::{Pool, RetainedPolicy, message::Message};
+use super::{Pool, RetainedPolicy, journal::Journal, message::Message};
 use crate::{
     Instant,
     level_tree::{LevelTree, Search, Vacant},
@@ -11,6 +11,16 @@ use crate::{
 /// When a message was stored, among all others: what is stored after a subscription reaches it as an ordinary message.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Serial(u64);
+
+impl Serial {
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Retained {
@@ -126,25 +136,42 @@ impl Retained {
     /// Keeps this message in place of the topic's old one (`5/MQTT-3.3.1-5`, `3.1.1/MQTT-3.3.1-5`), if its pool has not
     /// used up `quota`. If it is refused the old one is gone all the same, because it is not the topic's last message
     /// any more.
-    pub(crate) fn store(&mut self, pool: Pool, topic: &str, message: Message, quota: Quota) -> Stored {
-        self.remove(pool, topic);
+    pub(crate) fn store(
+        &mut self,
+        pool: Pool,
+        topic: &str,
+        message: Message,
+        quota: Quota,
+        journal: &mut Journal,
+    ) -> Stored {
+        self.remove(pool, topic, journal);
         let size = message.size();
         if !quota.admits(self.count_in(pool), self.bytes_in(pool), size) {
             return Stored::Refused;
         }
-        let Some(evicted) = self.make_room(size, message.expires_at()) else {
+        let Some(evicted) = self.make_room(size, message.expires_at(), journal) else {
             return Stored::Refused;
         };
+        let serial = Serial(self.last.0.wrapping_add(1));
+        if !self.put(pool, topic, message.clone(), serial) {
+            return Stored::Refused;
+        }
+        journal.retained(pool, topic, &message);
+        Stored::Kept { evicted }
+    }
+
+    /// Puts a message where there is none: a new one, or one that was kept. False if that cannot be.
+    pub(crate) fn put(&mut self, pool: Pool, topic: &str, message: Message, serial: Serial) -> bool {
+        let size = message.size();
         let store = self.stores.entry(pool).or_insert_with(|| Store {
             tree: LevelTree::new(),
             count: 0,
             bytes: 0,
         });
-        let Some(slot) = store.tree.entry(topic.split('/')) else {
-            return Stored::Refused;
+        let Some(slot) = store.tree.entry(topic.split('/')).filter(|slot| slot.is_vacant()) else {
+            return false;
         };
-        self.last = Serial(self.last.0.wrapping_add(1));
-        let serial = self.last;
+        self.last = self.last.max(serial);
         let place = || Place {
             pool,
             topic: topic.into(),
@@ -160,12 +187,31 @@ impl Retained {
         store.bytes += size;
         self.count += 1;
         self.bytes += size;
-        Stored::Kept { evicted }
+        true
+    }
+
+    /// What is stored from now on is newer than this.
+    pub(crate) fn raise(&mut self, serial: Serial) {
+        self.last = self.last.max(serial);
+    }
+
+    /// The message of this topic, and when it was stored.
+    pub(crate) fn get(&self, pool: Pool, topic: &str) -> Option<(&Message, Serial)> {
+        let kept = self.stores.get(&pool)?.tree.get(topic.split('/'))?.0.as_ref()?;
+        Some((&kept.message, kept.serial))
+    }
+
+    /// Every message with its pool, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Pool, &Message)> {
+        self.stores.iter().flat_map(|(&pool, store)| {
+            let kept = store.tree.values().filter_map(|slot| slot.0.as_ref());
+            kept.map(move |kept| (pool, &kept.message))
+        })
     }
 
     /// Evicts what the policy gives for a message of this size; says how many. `None` if that is not enough: then
     /// nothing was evicted that could not have made room.
-    fn make_room(&mut self, size: usize, expires_at: Instant) -> Option<u64> {
+    fn make_room(&mut self, size: usize, expires_at: Instant, journal: &mut Journal) -> Option<u64> {
         if !self.max.admits(0, 0, size) {
             return None;
         }
@@ -183,14 +229,14 @@ impl Retained {
                     .map(|(_, place)| place),
             };
             let Place { pool, topic } = place?.clone();
-            self.remove(pool, &topic);
+            self.remove(pool, &topic, journal);
             evicted += 1;
         }
         Some(evicted)
     }
 
     /// Forgets the message of this topic, if there is one (`5/MQTT-3.3.1-6`, `3.1.1/MQTT-3.3.1-10`).
-    pub(crate) fn remove(&mut self, pool: Pool, topic: &str) {
+    pub(crate) fn remove(&mut self, pool: Pool, topic: &str, journal: &mut Journal) {
         let Some(store) = self.stores.get_mut(&pool) else {
             return;
         };
@@ -211,6 +257,7 @@ impl Retained {
             self.bytes = self.bytes.saturating_sub(message.size());
             self.expiring.remove(&(message.expires_at(), serial));
             self.by_age.remove(&serial);
+            journal.forgotten(pool, topic, &message);
         }
     }
 
@@ -250,13 +297,13 @@ impl Retained {
     }
 
     /// Forgets what has expired; says how many they were.
-    pub(crate) fn expire(&mut self, now: Instant) -> u64 {
+    pub(crate) fn expire(&mut self, now: Instant, journal: &mut Journal) -> u64 {
         let mut expired = 0;
         while self.deadline().is_some_and(|at| at <= now) {
             let Some((_, place)) = self.expiring.pop_first() else {
                 break;
             };
-            self.remove(place.pool, &place.topic);
+            self.remove(place.pool, &place.topic, journal);
             expired += 1;
         }
         expired
@@ -294,13 +341,13 @@ mod tests {
 
     fn store(retained: &mut Retained, topic: &str, payload: &[u8]) -> Stored {
         let message = message(topic, payload, Properties::EMPTY);
-        retained.store(POOL, topic, message, Quota::UNLIMITED)
+        retained.store(POOL, topic, message, Quota::UNLIMITED, &mut Journal::default())
     }
 
     fn store_for(retained: &mut Retained, topic: &str, seconds: u32) -> Stored {
         let expiring = [Property::MessageExpiryInterval(seconds)];
         let message = message(topic, b"1", Properties::new(&expiring));
-        retained.store(POOL, topic, message, Quota::UNLIMITED)
+        retained.store(POOL, topic, message, Quota::UNLIMITED, &mut Journal::default())
     }
 
     fn topics(retained: &Retained) -> std::vec::Vec<std::string::String> {
@@ -326,7 +373,7 @@ mod tests {
             panic!("it is there")
         };
         assert_eq!((&*topic, found.payload()), ("a", &b"22"[..]));
-        retained.remove(POOL, "a");
+        retained.remove(POOL, "a", &mut Journal::default());
         assert_eq!((retained.count(), retained.bytes()), (0, 0));
         assert!(retained.stores.is_empty() && retained.by_age.is_empty());
     }
@@ -409,18 +456,36 @@ mod tests {
         };
         let message = |topic| message(topic, b"1", Properties::EMPTY);
         for pool in [Pool(1), Pool(2)] {
-            assert_eq!(retained.store(pool, "a", message("a"), quota), KEPT);
-            assert_eq!(retained.store(pool, "b", message("b"), quota), Stored::Refused);
-            assert_eq!(retained.store(pool, "a", message("a"), quota), KEPT);
+            assert_eq!(
+                retained.store(pool, "a", message("a"), quota, &mut Journal::default()),
+                KEPT
+            );
+            assert_eq!(
+                retained.store(pool, "b", message("b"), quota, &mut Journal::default()),
+                Stored::Refused
+            );
+            assert_eq!(
+                retained.store(pool, "a", message("a"), quota, &mut Journal::default()),
+                KEPT
+            );
         }
         assert_eq!((retained.count(), retained.count_in(Pool(1))), (2, 1));
         assert_eq!(topics(&retained), [""; 0], "the default pool has none");
         let all = (POOL, Pool(1), Quota::UNLIMITED);
-        assert_eq!(retained.store(all.0, "a", message("a"), all.2), KEPT);
-        assert_eq!(retained.store(all.1, "b", message("b"), all.2), Stored::Refused);
-        retained.remove(Pool(1), "a");
+        assert_eq!(
+            retained.store(all.0, "a", message("a"), all.2, &mut Journal::default()),
+            KEPT
+        );
+        assert_eq!(
+            retained.store(all.1, "b", message("b"), all.2, &mut Journal::default()),
+            Stored::Refused
+        );
+        retained.remove(Pool(1), "a", &mut Journal::default());
         assert_eq!(retained.count_in(Pool(2)), 1);
-        assert_eq!(retained.store(all.0, "b", message("b"), all.2), KEPT);
+        assert_eq!(
+            retained.store(all.0, "b", message("b"), all.2, &mut Journal::default()),
+            KEPT
+        );
     }
 
     #[test]
@@ -428,8 +493,14 @@ mod tests {
         let mut retained = retained(10, 1_000, RetainedPolicy::EvictOldest);
         store_for(&mut retained, "a", 5);
         assert_eq!(retained.deadline(), Some(Instant::from_secs(15)));
-        assert_eq!(retained.expire(Instant::from_secs(14)), 0);
-        assert_eq!(retained.expire(Instant::from_secs(15)), 1);
+        assert_eq!(
+            retained.expire(Instant::from_secs(14), &mut Journal::default()),
+            0
+        );
+        assert_eq!(
+            retained.expire(Instant::from_secs(15), &mut Journal::default()),
+            1
+        );
         assert_eq!((retained.count(), retained.deadline()), (0, None));
         assert!(retained.by_age.is_empty());
     }

@@ -92,7 +92,7 @@ fn bytes_of_a_queue_are_limited_too() {
     net.cut(to);
     let from = net.client(V311, "p");
     for n in 1..=10 {
-        net.publish(from, message("t", Q1, n, &"x".repeat(183)));
+        net.publish(from, message("t", Q1, n, &"x".repeat(175)));
     }
     let (to, _) = net.keeper(V311, "s");
     assert_eq!(net.recv(to).len(), 5, "each is a block of 200 bytes");

@@ -93,6 +93,7 @@ impl Broker {
             version: connect.version,
             session_present: accepted.session_present,
         });
+        self.depend_on_all(conn);
         self.owe(conn, Reply::Accept(Box::new(accepted)));
     }
 
@@ -142,6 +143,7 @@ impl Broker {
     fn invent_client_id(&mut self, pool: Pool) -> Arc<str> {
         loop {
             self.invented = self.invented.wrapping_add(1);
+            self.journal.counted();
             let id: Arc<str> = format!("auto-{:016x}", mix(self.config.seed, self.invented)).into();
             if !self.by_client.contains_key(&(pool, id.clone())) {
                 return id;
@@ -154,8 +156,9 @@ impl Broker {
             return None;
         }
         let key = SessionKey(u32::try_from(self.sessions.vacant_key()).ok()?);
+        let owner = self.journal.begin_session(key);
         self.sessions
-            .insert(Session::new(client_id.clone(), grant.clone()));
+            .insert(Session::new(client_id.clone(), grant.clone(), owner));
         self.by_client.insert((grant.pool, client_id), key);
         self.realms.add_session(grant.pool);
         Some(key)
@@ -258,6 +261,7 @@ impl Broker {
             session.tidy();
             self.deadlines.set(key, &mut session.armed, None);
         }
+        self.note(key);
         accepted
     }
 }

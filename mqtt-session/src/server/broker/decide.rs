@@ -139,6 +139,7 @@ impl Broker {
     /// The answer to a question. One that comes too late, or again, is ignored and counted.
     pub fn handle_decision(&mut self, now: Instant, ticket: Ticket, decision: Decision) {
         let now = self.clock(now);
+        self.journal.begin_request();
         if let Some(open) = self.questions.decide(ticket) {
             self.decided(now, open.conn, Verdict::Given(decision));
             self.settle(now);
@@ -395,9 +396,13 @@ impl Broker {
 
     /// Another grant for who is there. The pool stays.
     pub(super) fn regrant(&mut self, conn: ConnId, grant: Grant) {
-        if let Some((_, session)) = self.session_of(conn) {
+        let Some(key) = self.link(conn).and_then(|link| link.session) else {
+            return;
+        };
+        if let Some(session) = self.session(key) {
             let pool = session.grant.pool;
             session.grant = alloc::sync::Arc::new(Grant { pool, ..grant });
         }
+        self.note(key);
     }
 }

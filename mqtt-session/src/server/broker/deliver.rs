@@ -17,23 +17,15 @@ impl Broker {
     /// The next message for a client, taken out of its session's queue.
     pub(super) fn next_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         loop {
-            let Self {
-                links,
-                sessions,
-                events,
-                backlog,
-                ..
-            } = self;
-            let link = links.get_mut(conn.index())?;
-            let session = sessions.get_mut(link.session?.0 as usize)?;
+            let (link, session, backlog, mut log) = self.parts_of(conn)?;
             if !session.in_flight.is_resent() {
                 let reply = session.in_flight.resend(&mut link.outgoing)?;
                 if let Reply::Deliver(delivery) = &reply {
                     if !link.fits(delivery, now) {
                         session
                             .in_flight
-                            .end(delivery.packet_id?, &mut link.outgoing, backlog);
-                        events.drop_messages(DropCause::TooLarge, 1);
+                            .end(delivery.packet_id?, &mut link.outgoing, backlog, &mut log);
+                        self.events.drop_messages(DropCause::TooLarge, 1);
                         continue;
                     }
                 }
@@ -42,15 +34,14 @@ impl Broker {
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
             } else {
-                session.queue.pop(link.outgoing.has_room(), backlog)?
+                session.queue.pop(link.outgoing.has_room(), backlog, &mut log)?
             };
             // 5/MQTT-3.3.2-5
             if waiting.message.expires_at() <= now {
                 self.events.drop_messages(DropCause::Expired, 1);
                 continue;
             }
-            let link = self.links.get_mut(conn.index())?;
-            let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            let (link, session, backlog, mut log) = self.parts_of(conn)?;
             let group = waiting.group.clone();
             let mut delivery = waiting.into_delivery();
             // 5/MQTT-3.1.2-25: as if it had been delivered.
@@ -61,7 +52,13 @@ impl Broker {
             if delivery.qos != QoS::AtMostOnce {
                 session
                     .in_flight
-                    .begin(&mut delivery, group, &mut link.outgoing, &mut self.backlog)?;
+                    .begin(&mut delivery, group, &mut link.outgoing, backlog, &mut log)?;
+                if let Some(after) = log.batch() {
+                    if link.withhold(after, delivery) {
+                        self.journal.withhold(conn);
+                    }
+                    continue;
+                }
             }
             return Some(Reply::Deliver(delivery));
         }
@@ -74,11 +71,12 @@ impl Broker {
         loop {
             let link = self.links.get_mut(conn.index())?;
             let session = self.sessions.get_mut(link.session?.0 as usize)?;
+            let log = &mut self.journal.log(session.owner);
             let window_has_room = link.outgoing.has_room();
             let pulls = &mut session.rare.as_mut()?.retained;
             let Some(mut entry) = pulls.first_entry() else {
                 session.tidy();
-                return session.queue.pop(window_has_room, &mut self.backlog);
+                return session.queue.pop(window_has_room, &mut self.backlog, log);
             };
             let pull = entry.get();
             let after = pull.after.as_deref();
@@ -92,10 +90,12 @@ impl Broker {
                     Search::Found(topic, message) => (topic, message),
                     Search::Paused(path) => {
                         entry.get_mut().after = Some(path.into());
+                        log.pulling(entry.key(), false);
                         self.wake(conn);
                         return None;
                     }
                     Search::Done => {
+                        log.pulled(entry.key());
                         entry.remove();
                         continue;
                     }
@@ -106,6 +106,7 @@ impl Broker {
                 return None;
             }
             pull.after = Some(topic.into());
+            log.pulling(entry.key(), false);
             return Some(waiting);
         }
     }
@@ -113,17 +114,17 @@ impl Broker {
     /// PUBACK, PUBREC, PUBCOMP.
     pub(super) fn answer(&mut self, now: Instant, conn: ConnId, answer: Answer, ack: Ack<'_>) {
         let id = ack.packet_id;
-        let Some((link, session, backlog)) = self.session_and_backlog(conn) else {
+        let Some((link, session, backlog, mut log)) = self.parts_of(conn) else {
             return;
         };
         match Outgoing::on_answer(session.in_flight.stage(id), answer, ack.code) {
             OnAnswer::Done(_) => {
                 // 5/MQTT-4.8.2-6: a refused message of a shared subscription is dropped like any other.
-                session.in_flight.end(id, &mut link.outgoing, backlog);
+                session.in_flight.end(id, &mut link.outgoing, backlog, &mut log);
                 self.wake(conn);
             }
             OnAnswer::Release => {
-                session.in_flight.release(id);
+                session.in_flight.release(id, &mut log);
                 self.owe(conn, Reply::PubRel(id, ReasonCode::SUCCESS));
             }
             OnAnswer::ReleaseUnknown => {

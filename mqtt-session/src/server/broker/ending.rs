@@ -10,6 +10,7 @@ use crate::{
     flow::{Outgoing, rules},
     server::{
         ConnId, DropCause, DropPolicy, Ended, Pool, Reply, ServerEvent,
+        journal::Log,
         message::Message,
         pool::RealmKey,
         route::{GroupFilter, Room, SessionKey},
@@ -92,12 +93,19 @@ impl Broker {
 
     /// The session has no connection any more.
     fn detach(&mut self, now: Instant, key: SessionKey) {
+        if let Some(session) = self.sessions.get(key.0 as usize) {
+            self.realms.detach(session.grant.pool);
+        }
+        self.leave(now, key);
+    }
+
+    /// The session is on its own from now on.
+    pub(super) fn leave(&mut self, now: Instant, key: SessionKey) {
         let keep_qos_0 = self.config.queue_qos_0_while_away;
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
         session.unbind();
-        self.realms.detach(session.grant.pool);
         if !keep_qos_0 {
             self.events
                 .drop_messages(DropCause::Away, session.queue.drop_qos_0(&mut self.backlog));
@@ -121,18 +129,19 @@ impl Broker {
             self.release_will(now, key);
         }
         self.arm(key);
+        self.note(key);
     }
 
     /// Hands the will of a session over to be published.
     fn release_will(&mut self, now: Instant, key: SessionKey) {
         let Some(session) = self.session(key) else { return };
-        if let Some(will) = session.take_will() {
+        let will = session.take_will();
+        session.tidy();
+        if let Some(will) = will {
             let origin = session.origin(key);
             self.wills
                 .push_back((origin, will.message.starting(now, will.expiry)));
-        }
-        if let Some(session) = self.session(key) {
-            session.tidy();
+            self.note(key);
         }
     }
 
@@ -142,6 +151,9 @@ impl Broker {
         let Some(mut session) = self.sessions.try_remove(key.0 as usize) else {
             return;
         };
+        self.journal.end_session(&session);
+        // With that all is said.
+        let log = &mut Log::off();
         let pool = session.grant.pool;
         // A local connection may be called as a client is.
         let name = (pool, session.client_id.clone());
@@ -167,7 +179,7 @@ impl Broker {
         }
         session.in_flight.forget(&mut self.backlog);
         let mut dropped = 0;
-        while let Some(waiting) = session.queue.pop(true, &mut self.backlog) {
+        while let Some(waiting) = session.queue.pop(true, &mut self.backlog, log) {
             let handed_over = waiting
                 .group
                 .as_ref()
@@ -219,12 +231,12 @@ impl Broker {
             self.arm(key);
         }
         self.expire_questions(now);
-        let expired = self.retained.expire(now);
+        let expired = self.retained.expire(now, &mut self.journal);
         self.events.drop_messages(DropCause::Expired, expired);
         self.settle(now);
     }
 
-    fn arm(&mut self, key: SessionKey) {
+    pub(super) fn arm(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };

@@ -4,11 +4,15 @@ use alloc::{boxed::Box, collections::VecDeque};
 
 use mqtt_proto::Version;
 
-use super::inbox::Inbox;
+use super::{inbox::Inbox, withheld::Held};
 use crate::{
     Instant,
     flow::Window,
-    server::{Delivery, Peer, Reply, route::SessionKey},
+    server::{
+        Delivery, Peer, Reply,
+        journal::{Batch, Journal},
+        route::SessionKey,
+    },
 };
 
 /// Answers that may wait for a connection before it is asked to pause, and the codes in them.
@@ -37,6 +41,8 @@ pub(super) struct Link {
     owed_codes: u32,
     /// What is in question, if anything is, and what follows it.
     pub(super) inbox: Option<Box<Inbox>>,
+    /// What of it has to wait until something is safe.
+    pub(super) held: Option<Box<Held>>,
     pub(super) peer: Peer,
 }
 
@@ -76,17 +82,48 @@ impl Link {
             owed: VecDeque::new(),
             owed_codes: 0,
             inbox: None,
+            held: None,
             peer,
         }
     }
 
-    pub(super) fn owe(&mut self, reply: Reply) {
+    /// True if the journal is to be told that somebody waits.
+    pub(super) fn owe(&mut self, reply: Reply) -> bool {
+        let waits = self.held.as_mut().is_some_and(|held| held.owe(&reply));
         self.owed_codes = self.owed_codes.saturating_add(codes(&reply));
         self.owed.push_back(reply);
         self.paused |= self.owed.len() >= OWED_MAX || self.owed_codes >= OWED_CODES_MAX;
+        waits
     }
 
-    pub(super) fn take_owed(&mut self) -> Option<Reply> {
+    /// From now on answers wait for this batch of changes.
+    pub(super) fn depend(&mut self, after: Batch) {
+        self.held().depend(after);
+    }
+
+    /// A message has a packet id, and goes when this batch is safe. True if the journal is to be told that somebody waits.
+    pub(super) fn withhold(&mut self, after: Batch, delivery: Delivery) -> bool {
+        self.held().begin(after, delivery)
+    }
+
+    fn held(&mut self) -> &mut Held {
+        let owed = self.owed.len();
+        self.held.get_or_insert_with(|| Box::new(Held::new(owed)))
+    }
+
+    /// Nothing may go before CONNACK (`5/MQTT-3.2.0-1`), and that waits.
+    pub(super) fn awaits_connack(&self) -> bool {
+        matches!(self.owed.front(), Some(Reply::Accept(_)))
+    }
+
+    pub(super) fn take_owed(&mut self, journal: &Journal) -> Option<Reply> {
+        if let Some(held) = &mut self.held {
+            if self.owed.is_empty() || held.holds_owed(journal) {
+                let begun = (self.phase == Phase::Open).then(|| held.take_begun(journal));
+                return begun.flatten().map(Reply::Deliver);
+            }
+            held.take_owed();
+        }
         let reply = self.owed.pop_front()?;
         self.owed_codes = self.owed_codes.saturating_sub(codes(&reply));
         // Rare replies come before a quiet time; the many small ones do not.
@@ -110,10 +147,16 @@ impl Link {
     pub(super) fn forget_owed(&mut self) {
         self.owed = VecDeque::new();
         self.owed_codes = 0;
+        if let Some(held) = &mut self.held {
+            held.forget();
+        }
     }
 
     /// Gives memory back that is not needed now.
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self, journal: &Journal) {
+        if self.held.as_ref().is_some_and(|held| held.is_idle(journal)) {
+            self.held = None;
+        }
         if self.owed.is_empty() {
             self.owed = VecDeque::new();
         }

@@ -15,6 +15,7 @@ use crate::{
     server::{
         ConnId, Delivery, DropCause, Ended, LocalDelivery, LocalOptions, LocalSubscription, NotPublished,
         Overloaded, Peer, ServerEvent,
+        journal::Owner,
         local::Patterns,
         message::Message,
         pool::{RealmKey, is_sys},
@@ -58,7 +59,8 @@ impl Broker {
         }
         self.realms.add_session(grant.pool);
         self.realms.attach(grant.pool);
-        let mut session = Session::new(options.name.clone(), grant);
+        // It ends with the process at the latest, so nothing of it is recorded.
+        let mut session = Session::new(options.name.clone(), grant, Owner::default());
         session.conn = Some(conn);
         self.sessions.insert(session);
         let local = Local {
@@ -256,7 +258,8 @@ impl Broker {
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
             } else {
-                session.queue.pop(true, &mut self.backlog)?
+                let log = &mut self.journal.log(session.owner);
+                session.queue.pop(true, &mut self.backlog, log)?
             };
             // 5/MQTT-3.3.2-5
             if waiting.message.expires_at() > now {

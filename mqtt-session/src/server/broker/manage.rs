@@ -58,7 +58,8 @@ impl Broker {
 
     pub(in crate::server) fn take_waiting(&mut self, key: SessionKey) -> Option<Delivery> {
         let session = self.sessions.get_mut(key.0 as usize)?;
-        let waiting = session.queue.pop(true, &mut self.backlog)?;
+        let log = &mut self.journal.log(session.owner);
+        let waiting = session.queue.pop(true, &mut self.backlog, log)?;
         Some(waiting.into_delivery())
     }
 
@@ -123,17 +124,22 @@ impl Broker {
 
     /// Gives a client the owner's own number ([`Grant::context`]); false if there is no such session.
     pub fn set_context(&mut self, pool: Pool, client_id: &str, context: u64) -> bool {
-        let session = self.named(pool, client_id).and_then(|key| self.session(key));
-        let found = session.map(|session| Arc::make_mut(&mut session.grant).context = context);
-        found.is_some()
+        self.change_grant(pool, client_id, |grant| Arc::make_mut(grant).context = context)
     }
 
     /// Gives a client another grant; false if there is no such session. The pool stays what it is; the number of messages
     /// under way changes with its next connection; of what there is too much now, nothing is taken away.
     pub fn set_grant(&mut self, pool: Pool, client_id: &str, grant: Grant) -> bool {
-        let session = self.named(pool, client_id).and_then(|key| self.session(key));
-        let found = session.map(|session| session.grant = Arc::new(Grant { pool, ..grant }));
-        found.is_some()
+        self.change_grant(pool, client_id, |old| *old = Arc::new(Grant { pool, ..grant }))
+    }
+
+    fn change_grant(&mut self, pool: Pool, client_id: &str, change: impl FnOnce(&mut Arc<Grant>)) -> bool {
+        let Some(key) = self.named(pool, client_id) else {
+            return false;
+        };
+        let changed = self.session(key).map(|session| change(&mut session.grant));
+        self.note(key);
+        changed.is_some()
     }
 
     /// Forgets the retained messages whose topics match this filter, as [`retained`](Self::retained) finds them; says how many.
@@ -144,7 +150,8 @@ impl Broker {
             return removed;
         }
         while let Some(message) = self.next_retained_of(pool, filter, None) {
-            self.retained.remove(pool, message.topic().as_str());
+            self.retained
+                .remove(pool, message.topic().as_str(), &mut self.journal);
             removed += 1;
         }
         removed

@@ -12,6 +12,8 @@
 //! - `authenticate`: AUTH.
 //! - `local`: connections without a wire.
 //! - `inspect`, `manage`: what the owner sees and does.
+//! - `withheld`: what a connection is not told until what it depends on is safe.
+//! - `restore`: a broker made from the entries that another one wrote.
 //! - `ending`: the ends of connections and sessions, wills, time.
 
 mod authenticate;
@@ -25,7 +27,9 @@ mod link;
 mod local;
 mod manage;
 mod publish;
+mod restore;
 mod subscribe;
+mod withheld;
 
 use alloc::{
     boxed::Box,
@@ -42,11 +46,12 @@ use super::{
     ServerEvent,
     deadlines::Deadlines,
     event::Events,
+    journal::{Journal, Log},
     message::Message,
-    pool::Realms,
+    pool::{RealmKey, Realms},
     question::{Kind, Questions},
     retained::{Quota, Retained},
-    route::{Match, SessionKey},
+    route::{Match, SessionKey, Subscribed},
     session::{Backlog, Session},
     sys::Sys,
 };
@@ -59,6 +64,7 @@ use inbox::Inbox;
 use link::{Link, Phase};
 use local::Local;
 pub(super) use publish::Origin;
+pub use restore::{Restore, RestoreError};
 
 #[cfg(test)]
 pub(super) const LINK_SIZE: usize = size_of::<Link>();
@@ -78,10 +84,11 @@ pub struct Broker {
     now: Instant,
     links: Slab<Link>,
     generation: u32,
-    sessions: Slab<Session>,
+    pub(super) sessions: Slab<Session>,
     by_client: BTreeMap<(Pool, Arc<str>), SessionKey>,
+    pub(super) journal: Journal,
     realms: Realms,
-    retained: Retained,
+    pub(super) retained: Retained,
     sys: Sys,
     /// What waits in all sessions.
     backlog: Backlog,
@@ -97,7 +104,7 @@ pub struct Broker {
     ready_locals: VecDeque<ConnId>,
     events: Events,
     /// Client ids that were invented so far.
-    invented: u64,
+    pub(super) invented: u64,
     /// Wills and overflows wait here until what caused them is done, so that one cannot cause the next within it.
     wills: VecDeque<(Origin, Message)>,
     overflowed: VecDeque<SessionKey>,
@@ -140,6 +147,7 @@ impl Broker {
             generation: 0,
             sessions: Slab::new(),
             by_client: BTreeMap::new(),
+            journal: Journal::new(config.durable),
             realms: Realms::default(),
             retained: Retained::new(
                 Quota {
@@ -225,6 +233,7 @@ impl Broker {
     /// What a connection asks. It is accepted at any time; requests of a connection that is over are ignored.
     pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
         let now = self.clock(now);
+        self.journal.begin_request();
         if let Some((phase, is_asking)) = self.link(conn).map(|link| (link.phase, link.is_asking())) {
             if matches!(request, Request::Lost) && phase != Phase::Local {
                 self.lost(now, conn);
@@ -326,9 +335,12 @@ impl Broker {
     /// new subscriptions, then messages as they came. What is taken counts as sent.
     pub fn poll_reply(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         let now = self.clock(now);
-        let link = self.link_mut(conn)?;
-        let Some(reply) = link.take_owed() else {
-            let reply = (link.phase == Phase::Open)
+        let Self { links, journal, .. } = self;
+        let link = links
+            .get_mut(conn.index())
+            .filter(|link| link.generation == conn.generation)?;
+        let Some(reply) = link.take_owed(journal) else {
+            let reply = (link.phase == Phase::Open && !link.awaits_connack())
                 .then(|| self.next_delivery(now, conn))
                 .flatten();
             self.settle(now);
@@ -401,8 +413,12 @@ impl Broker {
 
     /// Gives memory back that this connection and its session do not need while nothing happens.
     pub fn shrink(&mut self, conn: ConnId) {
-        if let Some(link) = self.link_mut(conn) {
-            link.shrink();
+        let Self { links, journal, .. } = self;
+        let link = links
+            .get_mut(conn.index())
+            .filter(|link| link.generation == conn.generation);
+        if let Some(link) = link {
+            link.shrink(journal);
         }
         if let Some((_, session)) = self.session_of(conn) {
             session.queue.shrink();
@@ -458,7 +474,11 @@ impl Broker {
 
     /// What its clients are granted that nobody asks about.
     fn default_grant(&self, conn: ConnId) -> Arc<Grant> {
-        let listener = self.link(conn).map_or(0, |link| link.peer.listener);
+        self.grant_of(self.link(conn).map_or(0, |link| link.peer.listener))
+    }
+
+    /// What clients of this listener are granted that nobody asks about.
+    fn grant_of(&self, listener: u16) -> Arc<Grant> {
         self.grants
             .get(usize::from(listener))
             .or_else(|| self.grants.first())
@@ -482,17 +502,50 @@ impl Broker {
     }
 
     fn session_of(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session)> {
-        self.session_and_backlog(conn)
-            .map(|(link, session, _)| (link, session))
+        self.parts_of(conn).map(|(link, session, ..)| (link, session))
     }
 
-    fn session_and_backlog(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session, &mut Backlog)> {
+    /// A connection and its session, and what changes of them are told to.
+    fn parts_of(&mut self, conn: ConnId) -> Option<(&mut Link, &mut Session, &mut Backlog, Log<'_>)> {
         let link = self
             .links
             .get_mut(conn.index())
             .filter(|link| link.generation == conn.generation)?;
         let session = self.sessions.get_mut(link.session?.0 as usize)?;
-        Some((link, session, &mut self.backlog))
+        let log = self.journal.log(session.owner);
+        Some((link, session, &mut self.backlog, log))
+    }
+
+    /// What is known of a session has changed, beside what its parts tell themselves.
+    fn note(&mut self, key: SessionKey) {
+        let Self {
+            sessions, journal, ..
+        } = self;
+        let Some(session) = sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        let has_will = session.rare.as_ref().is_some_and(|rare| rare.will.is_some());
+        if journal.note_session(&mut session.owner, session.expiry > 0, has_will) {
+            journal.store_session(session);
+        }
+    }
+
+    /// Which listener's clients are granted this, if nobody decided about it.
+    pub(super) fn listener_of(&self, grant: &Arc<Grant>) -> Option<u16> {
+        let at = self.grants.iter().position(|of| Arc::ptr_eq(of, grant))?;
+        u16::try_from(at).ok()
+    }
+
+    /// How a session of this pool is subscribed.
+    pub(super) fn subscribed(
+        &self,
+        pool: Pool,
+        key: SessionKey,
+        filter: &str,
+        group: Option<&str>,
+    ) -> Option<Subscribed> {
+        let realm = self.realms.get(RealmKey::of(pool, filter))?;
+        realm.routes.find(key, filter, group)
     }
 
     /// Puts the connection on the list of those that have something to do.
@@ -509,8 +562,18 @@ impl Broker {
     }
 
     fn owe(&mut self, conn: ConnId, reply: Reply) {
-        if let Some(link) = self.link_mut(conn).filter(|link| !link.is_gone()) {
-            link.owe(reply);
+        let after = self.journal.of_request();
+        let Self { links, journal, .. } = self;
+        let link = links
+            .get_mut(conn.index())
+            .filter(|link| link.generation == conn.generation && !link.is_gone());
+        if let Some(link) = link {
+            if let Some(after) = after {
+                link.depend(after);
+            }
+            if link.owe(reply) {
+                journal.withhold(conn);
+            }
             self.wake(conn);
         }
     }

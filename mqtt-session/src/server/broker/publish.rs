@@ -91,9 +91,9 @@ impl Broker {
         }
         let (code, remarks) = self.accept_if(now, conn, publish, verdict);
         // Of what is refused nothing is remembered: should the refusal be lost, a repeat is refused again.
-        if let Some((link, session)) = self.session_of(conn).filter(|_| !code.is_failure()) {
+        if let Some((link, session, _, mut log)) = self.parts_of(conn).filter(|_| !code.is_failure()) {
             link.incoming.take();
-            session.received.insert(id, stage);
+            session.receive(id, stage, &mut log);
         }
         self.owe(conn, Explained::wrap(ack(head.qos, id, code), remarks));
         None
@@ -182,16 +182,20 @@ impl Broker {
         let keep = retain && !is_empty;
         if retain && is_empty {
             // 5/MQTT-3.3.1-6, 5/MQTT-3.3.1-7, 3.1.1/MQTT-3.3.1-10, 3.1.1/MQTT-3.3.1-11
-            self.retained.remove(origin.pool, topic);
+            self.retained.remove(origin.pool, topic, &mut self.journal);
         }
         let reached = matches.len();
         if keep || reached > 0 {
-            let message = message();
+            let mut message = message();
+            self.journal.number(&mut message);
             if keep {
-                match self
-                    .retained
-                    .store(origin.pool, topic, message.clone(), origin.retained)
-                {
+                match self.retained.store(
+                    origin.pool,
+                    topic,
+                    message.clone(),
+                    origin.retained,
+                    &mut self.journal,
+                ) {
                     Stored::Kept { evicted } => {
                         self.events.drop_messages(DropCause::RetainedEvicted, evicted);
                     }
@@ -218,11 +222,13 @@ impl Broker {
             return;
         }
         let limits = &session.grant.limits;
+        let mut log = self.journal.log(session.owner);
         match session.queue.push(
             waiting,
             (limits.queue_messages, limits.queue_bytes),
             self.config.drop_policy,
             &mut self.backlog,
+            &mut log,
         ) {
             Queued::Waits => {}
             Queued::Displaced(count) => self.events.drop_messages(DropCause::QueueFull, count),
@@ -240,12 +246,12 @@ impl Broker {
     /// PUBREL.
     pub(super) fn release(&mut self, now: Instant, conn: ConnId, ack: Ack<'_>) {
         let id = ack.packet_id;
-        let Some((link, session)) = self.session_of(conn) else {
+        let Some((link, session, _, mut log)) = self.parts_of(conn) else {
             return;
         };
         let code = match Incoming::on_pubrel(session.received.get(&id).copied()) {
             OnPubRel::Complete => {
-                session.received.remove(&id);
+                session.complete(id, &mut log);
                 link.incoming.give_back();
                 ReasonCode::SUCCESS
             }
@@ -257,7 +263,7 @@ impl Broker {
 
     /// A PUBACK or PUBREC is on its way: the exchange ends, or goes on.
     pub(super) fn answered(&mut self, conn: ConnId, id: PacketId, code: ReasonCode) {
-        let Some((link, session)) = self.session_of(conn) else {
+        let Some((link, session, _, mut log)) = self.parts_of(conn) else {
             return;
         };
         // What is refused is not what the exchange with this id is about, if there is one.
@@ -270,7 +276,7 @@ impl Broker {
         match stage.on_answered(false) {
             Some(next) => *stage = next,
             None => {
-                session.received.remove(&id);
+                session.complete(id, &mut log);
                 link.incoming.give_back();
             }
         }

@@ -114,8 +114,9 @@ impl Broker {
             }
             self.subscriptions += 1;
             self.subscription_bytes = bytes;
-            session.filters.insert(filter.as_str().into(), ());
         }
+        let mut log = self.journal.log(session.owner);
+        session.subscribe(filter.as_str(), &mut log);
         let dollar = version == Version::V31;
         let how = Subscribed::new(options, qos, dollar, id);
         let new = self
@@ -140,7 +141,7 @@ impl Broker {
                 until,
                 after: None,
             };
-            session.rare().retained.insert(filter.as_str().into(), pull);
+            session.pull(filter.as_str(), pull, &mut log);
         }
         Ok(ReasonCode(qos.into()))
     }
@@ -191,13 +192,9 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return false;
         };
-        if session.filters.remove(filter.as_str()).is_some() {
+        if session.unsubscribe(filter.as_str(), &mut self.journal.log(session.owner)) {
             self.subscriptions = self.subscriptions.saturating_sub(1);
             self.subscription_bytes = self.subscription_bytes.saturating_sub(filter.as_str().len());
-            // What was not begun is not sent any more (5.0, 3.10.4).
-            if let Some(rare) = &mut session.rare {
-                rare.retained.remove(filter.as_str());
-            }
         }
         let pool = session.grant.pool;
         self.forget_route(pool, key, filter)

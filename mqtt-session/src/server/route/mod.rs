@@ -81,6 +81,16 @@ pub(crate) struct SubscriptionIds {
     more: Option<Box<Vec<NonZeroU32>>>,
 }
 
+impl FromIterator<NonZeroU32> for SubscriptionIds {
+    fn from_iter<I: IntoIterator<Item = NonZeroU32>>(ids: I) -> Self {
+        let mut all = Self::default();
+        for id in ids {
+            all.add(Self::one(Some(id)));
+        }
+        all
+    }
+}
+
 impl SubscriptionIds {
     pub(crate) const fn one(id: Option<NonZeroU32>) -> Self {
         Self {

@@ -9,6 +9,7 @@ use crate::{
     flow::{Outgoing, Resend, Window, next_free_id},
     server::{
         Delivery, Reply,
+        journal::Log,
         message::Message,
         route::{GroupFilter, SubscriptionIds},
     },
@@ -22,7 +23,9 @@ pub(crate) struct Exchange {
     pub(crate) message: Option<Message>,
     pub(crate) ids: SubscriptionIds,
     pub(crate) group: Option<GroupFilter>,
-    retain: bool,
+    pub(crate) retain: bool,
+    /// Its place in the order, also in records.
+    pub(crate) order: u64,
 }
 
 /// The exchanges of a session. The first `resent` of them have been sent on the present connection and are charged to
@@ -83,26 +86,48 @@ impl InFlight {
         group: Option<GroupFilter>,
         window: &mut Window,
         backlog: &mut Backlog,
+        log: &mut Log<'_>,
     ) -> Option<()> {
         let stage = Outgoing::sent(delivery.qos)?;
         let id = next_free_id(self.last_id, |id| self.position(id).is_some())?;
         self.last_id = Some(id);
         delivery.packet_id = Some(id);
         window.take();
-        if let (Some(first), Some(last)) = (self.exchanges.front(), self.exchanges.back()) {
-            self.lapped |= distance(first.id, id) <= distance(first.id, last.id);
-        }
-        backlog.in_flight += 1;
-        self.exchanges.push_back(Exchange {
+        let exchange = Exchange {
             id,
             stage,
             message: Some(delivery.message.clone()),
             ids: delivery.ids.clone(),
             group,
             retain: delivery.retain,
-        });
+            order: self.exchanges.back().map_or(0, |last| last.order.wrapping_add(1)),
+        };
+        log.begun(exchange.order, exchange.message.as_ref());
+        self.append(exchange, backlog);
         self.resent = self.exchanges.len();
         Some(())
+    }
+
+    /// Puts back what was kept, one after the other as they were begun; all are to be sent again.
+    pub(crate) fn restore(&mut self, exchange: Exchange, backlog: &mut Backlog) {
+        self.last_id = Some(exchange.id);
+        self.append(exchange, backlog);
+    }
+
+    fn append(&mut self, exchange: Exchange, backlog: &mut Backlog) {
+        if let (Some(first), Some(last)) = (self.exchanges.front(), self.exchanges.back()) {
+            self.lapped |= distance(first.id, exchange.id) <= distance(first.id, last.id);
+        }
+        backlog.in_flight += 1;
+        self.exchanges.push_back(exchange);
+    }
+
+    /// The exchange with this place in the order.
+    pub(crate) fn at(&self, order: u64) -> Option<&Exchange> {
+        let at = self
+            .exchanges
+            .binary_search_by_key(&order, |exchange| exchange.order);
+        self.exchanges.get(at.ok()?)
     }
 
     /// Where the exchange with this id stands in the order. Ids are given in a ring, so the order is that of the distance
@@ -124,21 +149,30 @@ impl InFlight {
     }
 
     /// The message was received; only its id is needed now.
-    pub(crate) fn release(&mut self, id: PacketId) {
+    pub(crate) fn release(&mut self, id: PacketId, log: &mut Log<'_>) {
         if let Some(exchange) = self.position(id).and_then(|at| self.exchanges.get_mut(at)) {
             exchange.stage = Outgoing::AwaitingPubComp;
-            exchange.message = None;
+            let message = exchange.message.take();
+            log.released(exchange.order, message.as_ref());
         }
     }
 
     /// The exchange has ended: its id and its place in the window are free.
-    pub(crate) fn end(&mut self, id: PacketId, window: &mut Window, backlog: &mut Backlog) {
+    pub(crate) fn end(
+        &mut self,
+        id: PacketId,
+        window: &mut Window,
+        backlog: &mut Backlog,
+        log: &mut Log<'_>,
+    ) {
         let Some(at) = self.position(id) else { return };
         if at < self.resent {
             window.give_back();
             self.resent -= 1;
         }
-        self.exchanges.remove(at);
+        if let Some(exchange) = self.exchanges.remove(at) {
+            log.ended(exchange.order, exchange.message.as_ref());
+        }
         backlog.in_flight = backlog.in_flight.saturating_sub(1);
         self.lapped &= !self.exchanges.is_empty();
     }

@@ -16,12 +16,13 @@ use super::{
     ConnId, Grant,
     broker::Origin,
     deadlines::Armed,
+    journal::{Log, Owner},
     message::Message,
     retained::{Quota, Serial},
     route::SessionKey,
 };
 use crate::{Instant, flow::Incoming, level_tree::small_map::SmallMap};
-pub(crate) use in_flight::InFlight;
+pub(crate) use in_flight::{Exchange, InFlight};
 pub(crate) use queue::{Backlog, Queue, Queued, Waiting};
 
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) expires_at: Option<Instant>,
     /// The deadline that stands for it.
     pub(crate) armed: Armed,
+    /// What it is in the journal.
+    pub(crate) owner: Owner,
 }
 
 /// What few sessions have at any moment.
@@ -80,7 +83,7 @@ pub(crate) struct RetainedPull {
 }
 
 impl Session {
-    pub(crate) fn new(client_id: Arc<str>, grant: Arc<Grant>) -> Self {
+    pub(crate) fn new(client_id: Arc<str>, grant: Arc<Grant>, owner: Owner) -> Self {
         Self {
             client_id,
             grant,
@@ -93,6 +96,7 @@ impl Session {
             rare: None,
             expires_at: None,
             armed: Armed::default(),
+            owner,
         }
     }
 
@@ -131,6 +135,51 @@ impl Session {
         let rare = self.rare.as_mut()?;
         rare.will_at = None;
         rare.will.take()
+    }
+
+    /// A message of QoS 1 or 2 came under this id.
+    pub(crate) fn receive(&mut self, id: PacketId, stage: Incoming, log: &mut Log<'_>) {
+        if stage.outlives_link() {
+            log.received(id);
+        }
+        self.received.insert(id, stage);
+    }
+
+    /// The exchange of such a message is over.
+    pub(crate) fn complete(&mut self, id: PacketId, log: &mut Log<'_>) {
+        if self.received.remove(&id).is_some_and(Incoming::outlives_link) {
+            log.completed(id);
+        }
+    }
+
+    /// A filter is subscribed.
+    pub(crate) fn subscribe(&mut self, filter: &str, log: &mut Log<'_>) {
+        let new = self.filters.get(filter).is_none();
+        if new {
+            self.filters.insert(filter.into(), ());
+        }
+        log.subscribed(filter, new);
+    }
+
+    /// A filter is not subscribed any more; false if it was not.
+    pub(crate) fn unsubscribe(&mut self, filter: &str, log: &mut Log<'_>) -> bool {
+        if self.filters.remove(filter).is_none() {
+            return false;
+        }
+        log.unsubscribed(filter);
+        // What was not begun is not sent any more (5.0, 3.10.4).
+        if let Some(rare) = &mut self.rare {
+            if rare.retained.remove(filter).is_some() {
+                log.pulled(filter);
+            }
+        }
+        true
+    }
+
+    /// Retained messages are to be sent for this filter.
+    pub(crate) fn pull(&mut self, filter: &str, pull: RetainedPull, log: &mut Log<'_>) {
+        let old = self.rare().retained.insert(filter.into(), pull);
+        log.pulling(filter, old.is_none());
     }
 
     /// Frees the box of rare things when nothing is in it.

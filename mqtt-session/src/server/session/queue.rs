@@ -6,6 +6,7 @@ use mqtt_proto::QoS;
 
 use crate::server::{
     Delivery, DropPolicy,
+    journal::Log,
     message::Message,
     route::{GroupFilter, Match, SubscriptionIds},
 };
@@ -21,6 +22,30 @@ pub(crate) struct Waiting {
     pub(crate) retain: bool,
     /// Its place among all that ever waited here.
     place: u64,
+}
+
+impl Waiting {
+    pub(crate) const fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// As it was kept.
+    pub(crate) fn restored(
+        (place, message): (u64, Message),
+        qos: QoS,
+        retain: bool,
+        ids: SubscriptionIds,
+        group: Option<GroupFilter>,
+    ) -> Self {
+        Self {
+            message,
+            ids,
+            group,
+            qos,
+            retain,
+            place,
+        }
+    }
 }
 
 impl Waiting {
@@ -127,6 +152,7 @@ impl Queue {
         max: (usize, usize),
         policy: DropPolicy,
         backlog: &mut Backlog,
+        log: &mut Log<'_>,
     ) -> Queued {
         let size = waiting.size();
         let mut displaced = 0;
@@ -136,7 +162,7 @@ impl Queue {
                 DropPolicy::Disconnect => return Queued::Disconnect,
                 DropPolicy::Oldest => {
                     // What could never fit must not empty the queue.
-                    if size > max.1 || self.pop(true, backlog).is_none() {
+                    if size > max.1 || self.pop(true, backlog, log).is_none() {
                         return Queued::Dropped;
                     }
                     displaced += 1;
@@ -151,6 +177,7 @@ impl Queue {
         if waiting.qos == QoS::AtMostOnce {
             self.qos_0.push_back(waiting)
         } else {
+            log.queued(waiting.place, &waiting.message);
             self.above.push_back(waiting)
         }
         if displaced > 0 {
@@ -161,7 +188,12 @@ impl Queue {
     }
 
     /// The message that is next, if the window has room for it.
-    pub(crate) fn pop(&mut self, window_has_room: bool, backlog: &mut Backlog) -> Option<Waiting> {
+    pub(crate) fn pop(
+        &mut self,
+        window_has_room: bool,
+        backlog: &mut Backlog,
+        log: &mut Log<'_>,
+    ) -> Option<Waiting> {
         let above_first = match (self.qos_0.front(), self.above.front()) {
             (Some(low), Some(above)) => window_has_room && above.place < low.place,
             (None, Some(_)) => window_has_room,
@@ -172,6 +204,9 @@ impl Queue {
         } else {
             self.qos_0.pop_front()
         }?;
+        if above_first {
+            log.unqueued(waiting.place, &waiting.message);
+        }
         let size = waiting.size();
         self.bytes = self.bytes.saturating_sub(size);
         backlog.remove(1, size);
@@ -186,6 +221,27 @@ impl Queue {
             (None, Some(_)) => above.next(),
             (Some(_) | None, _) => low.next(),
         })
+    }
+
+    /// What outlives a process, in order: QoS 0 does not.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Waiting> {
+        self.above.iter()
+    }
+
+    /// What waits at this place, if it outlives a process.
+    pub(crate) fn at(&self, place: u64) -> Option<&Waiting> {
+        let at = self.above.binary_search_by_key(&place, |waiting| waiting.place);
+        self.above.get(at.ok()?)
+    }
+
+    /// Puts back what was kept, one after the other as they waited.
+    pub(crate) fn restore(&mut self, waiting: Waiting, backlog: &mut Backlog) {
+        let size = waiting.size();
+        self.places = waiting.place.wrapping_add(1);
+        self.bytes = self.bytes.saturating_add(size);
+        backlog.queued_messages += 1;
+        backlog.queued_bytes += size;
+        self.above.push_back(waiting);
     }
 
     /// Drops what is of QoS 0; says how many they were.
