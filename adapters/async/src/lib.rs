@@ -34,5 +34,8 @@ pub use mqtt_std::{Attempt, ConnectError, News, Options, Stop, Stopped, Waiting,
 pub use operation::{Operation, OperationError};
 pub use reconnecting::{Connector, Reconnecting};
 #[cfg(feature = "server")]
-pub use server::{CommandError, CommandResult, Server, ServerHandle, ServerStop, Store};
+pub use server::{
+    AllowAll, CommandError, CommandResult, Policy, Server, ServerError, ServerHandle, ServerStop, Store,
+    Verdict,
+};
 pub use task::TaskConfig;

@@ -66,17 +66,15 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let mut serving = core::pin::pin!(serving);
     loop {
         tokio::select! {
-            () = &mut serving => break,
+            ended = &mut serving => return ended.map_err(|error| Failure::new(error.to_string())),
             () = &mut signal => {
                 info!("stopping");
                 stop.stop();
-                serving.await;
-                break;
+                return serving.await.map_err(|error| Failure::new(error.to_string()));
             }
             () = tokio::time::sleep(logging::GATHERED) => {
                 events.lock().unwrap_or_else(PoisonError::into_inner).flush();
             }
         }
     }
-    Ok(())
 }

@@ -47,9 +47,9 @@ use futures_io::{AsyncRead, AsyncWrite};
 pub use listener::{Listener, Socket};
 use mqtt_async::Link;
 pub use mqtt_async::{
-    Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError, News,
-    Operation, OperationError, Options, ServerHandle, ServerStop, Stop, Stopped, Store, TaskConfig, Waiting,
-    Will,
+    AllowAll, Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError,
+    News, Operation, OperationError, Options, Policy, ServerError, ServerHandle, ServerStop, Stop, Stopped,
+    Store, TaskConfig, Verdict, Waiting, Will,
 };
 use mqtt_session::storage::Heap;
 

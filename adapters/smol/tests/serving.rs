@@ -9,14 +9,12 @@ use mqtt_smol::{Listener, Server};
 
 fn serve(setup: Setup, listeners: Listeners, started: Sender<Ends>, events: Sender<ServerEvent>) {
     let mut server: Server = Server::new(setup.config);
-    if let Some(timeout) = setup.stop_timeout {
-        server.set_stop_timeout(timeout);
-    }
+    adapter_suite::set_up!(server, setup);
     server.listen_as(TCP, Listener::try_from(listeners.tcp).unwrap());
     #[cfg(unix)]
     server.listen_as(UNIX, Listener::try_from(listeners.unix).unwrap());
     started.send((server.handle(), server.stopper())).unwrap();
-    smol::block_on(server.run(|event| tell(&events, event)));
+    smol::block_on(server.run(|event| tell(&events, event))).unwrap();
 }
 
 adapter_suite::serving!(serve);

@@ -36,7 +36,7 @@ impl Broker {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             mqtt_tokio::serve(config, [listener], |_| ())
         };
-        let thread = std::thread::spawn(move || runtime.block_on(run));
+        let thread = std::thread::spawn(move || runtime.block_on(run).expect("a server without a store"));
         Self {
             address,
             stop,

@@ -101,6 +101,9 @@ macro_rules! serving {
             a_client_that_takes_nothing_holds_a_stop_up_no_longer_than_it_may
             a_stop_at_once_ends_a_stop_in_order
             handles_reach_the_server_from_any_thread_until_it_has_stopped
+            a_policy_decides_what_it_is_asked
+            a_decision_may_come_later_from_another_thread
+            a_local_connection_answers_within_the_server
             the_queue_of_commands_is_bounded
         }
         #[cfg(unix)]

@@ -11,9 +11,16 @@ use std::{
     time::Duration,
 };
 
-use mqtt_proto::{Packet, PacketType, ReasonCode, Sender, Version, frame_len};
-use mqtt_session::server::{ConnId, Ended, ServerConfig, ServerEvent};
-use mqtt_tokio::{CommandError, ServerHandle, ServerStop};
+use mqtt_proto::{
+    Packet, PacketType, Properties, QoS, ReasonCode, Sender, TopicName, Version, frame_len,
+    packet::{Publish, PublishHead, SubscriptionOptions},
+    topic::Pattern,
+};
+use mqtt_session::{
+    Instant,
+    server::{Asked, ConnId, Decision, Ended, LocalOptions, Question, Server, ServerConfig, ServerEvent},
+};
+use mqtt_tokio::{CommandError, ServerHandle, ServerStop, Verdict};
 
 use crate::PATIENCE;
 
@@ -32,15 +39,50 @@ pub struct Listeners {
     pub unix: std::os::unix::net::UnixListener,
 }
 
+/// A policy.
+pub type Decide = Box<dyn FnMut(&Question<'_>) -> Verdict + Send>;
+
+/// What takes the deliveries of local connections.
+pub type Inside = Box<dyn FnMut(&mut Server, Instant, ConnId) + Send>;
+
 /// How a server is set up.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[non_exhaustive]
 pub struct Setup {
     /// Of the machine.
     pub config: ServerConfig,
     /// For the stop, if not the default.
     pub stop_timeout: Option<Duration>,
+    /// Who decides, if anybody.
+    pub policy: Option<Decide>,
+    /// Who takes the deliveries of local connections.
+    pub inside: Option<Inside>,
 }
+
+/// Does to a server of any runtime what a [`Setup`] says.
+#[macro_export]
+macro_rules! set_up {
+    ($server:expr, $setup:expr) => {
+        if let Some(timeout) = $setup.stop_timeout {
+            $server.set_stop_timeout(timeout);
+        }
+        if let Some(policy) = $setup.policy {
+            $server.set_policy(policy);
+        }
+        if let Some(inside) = $setup.inside {
+            $server.set_inside(inside);
+        }
+    };
+}
+
+impl core::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Setup").finish_non_exhaustive()
+    }
+}
+
+/// To topic `t`, at QoS 0.
+const SUBSCRIBE: &[u8] = b"\x82\x07\x00\x01\x00\x00\x01t\x00";
 
 /// What a server in a thread gives first.
 pub type Ends = (ServerHandle, ServerStop);
@@ -246,8 +288,7 @@ pub fn a_client_that_takes_nothing_holds_a_stop_up_no_longer_than_it_may(serve: 
     };
     let server = start(serve, setup);
     let mut client = server.client("deaf");
-    let subscribe = b"\x82\x07\x00\x01\x00\x00\x01t\x00";
-    client.stream.write_all(subscribe).expect("a connection");
+    client.stream.write_all(SUBSCRIBE).expect("a connection");
     assert_eq!(client.packet(), Some((PacketType::SubAck, None)));
     // Its own messages come back, more than the system holds; the server reads them as long as its queue has room.
     let publish = [&b"\x30\x84\x80\x04\x00\x01t\x00"[..], &[b'x'; 65_536]].concat();
@@ -315,6 +356,132 @@ pub fn handles_reach_the_server_from_any_thread_until_it_has_stopped(serve: Serv
     assert_eq!(block_on(handle.holdings()).err(), Some(CommandError::Stopped));
 }
 
+/// A policy is asked what the configuration says, and what it says is done, before the next packet is looked at.
+pub fn a_policy_decides_what_it_is_asked(serve: Serve) {
+    let mut config = ServerConfig::default();
+    config.offers[0].asks.connect = true;
+    config.offers[0].asks.publish = true;
+    let policy = |question: &Question<'_>| match question.asked {
+        Asked::Connect(_) if question.client_id == "good" => Decision::Allow.into(),
+        Asked::Publish(publish) if publish.head.topic.as_str() == "t" => Decision::Allow.into(),
+        _ => Verdict::Now(Decision::Deny(ReasonCode::NOT_AUTHORIZED)),
+    };
+    let setup = Setup {
+        config,
+        policy: Some(Box::new(policy)),
+        ..Setup::default()
+    };
+    let server = start(serve, setup);
+    let mut client = server.client("good");
+    client.stream.write_all(SUBSCRIBE).expect("a connection");
+    assert_eq!(client.packet(), Some((PacketType::SubAck, None)));
+    for publish in [
+        b"\x32\x08\x00\x01u\x00\x01\x00no",
+        b"\x32\x08\x00\x01t\x00\x02\x00ok",
+    ] {
+        client.stream.write_all(publish).expect("a connection");
+    }
+    let answers = [client.packet(), client.packet(), client.packet()];
+    let of = |of| answers.iter().filter(|said| **said == Some((of, None))).count();
+    assert_eq!(
+        (of(PacketType::PubAck), of(PacketType::Publish)),
+        (2, 1),
+        "{answers:?}"
+    );
+    let stream = TcpStream::connect(server.address).expect("a server");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut refused = Peer::connected(stream, "bad");
+    assert_eq!(refused.packet(), None, "refused, so it is closed");
+    server.stop.stop_now();
+    server.join();
+}
+
+/// A decision that takes its time comes from another thread, and others are served meanwhile.
+pub fn a_decision_may_come_later_from_another_thread(serve: Serve) {
+    let mut config = ServerConfig::default();
+    config.offers[0].asks.connect = true;
+    let (ask, asked) = mpsc::channel();
+    let policy = move |question: &Question<'_>| {
+        if question.client_id == "slow" {
+            let _ = ask.send(question.ticket);
+            return Verdict::Later;
+        }
+        Decision::Allow.into()
+    };
+    let setup = Setup {
+        config,
+        policy: Some(Box::new(policy)),
+        ..Setup::default()
+    };
+    let server = start(serve, setup);
+    let address = server.address;
+    let slow = thread::spawn(move || {
+        let stream = TcpStream::connect(address).expect("a server");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Peer::connected(stream, "slow")
+    });
+    let ticket = asked.recv_timeout(PATIENCE).expect("a question");
+    let quick = server.client("quick");
+    assert!(!slow.is_finished());
+    let decided = block_on(server.handle.decide(ticket, Decision::Allow));
+    assert_eq!(decided, Ok(()));
+    let slow = slow.join().expect("CONNACK");
+    // Again: nothing happens.
+    let again = block_on(server.handle.decide(ticket, Decision::Deny(ReasonCode::BANNED)));
+    assert_eq!(again, Ok(()));
+    let connections = block_on(server.handle.holdings()).expect("a server").connections;
+    assert_eq!(connections, 2);
+    drop((quick, slow));
+    server.stop.stop_now();
+    server.join();
+}
+
+/// A connection without a wire takes what is delivered to it in the turn in which it came, and what it says leaves in the same.
+pub fn a_local_connection_answers_within_the_server(serve: Serve) {
+    let inside = |machine: &mut Server, now, conn| {
+        let broker = machine.broker_mut();
+        while let Some(delivery) = broker.poll_delivery(now, conn) {
+            assert_eq!(delivery.message().payload(), b"hi");
+            let head = PublishHead {
+                dup: false,
+                qos: QoS::AtMostOnce,
+                retain: false,
+                topic: TopicName::new("answers").expect("a topic"),
+                packet_id: None,
+                properties: Properties::EMPTY,
+            };
+            let payload = b"there";
+            broker
+                .publish_local(now, conn, &Publish { head, payload })
+                .expect("room");
+        }
+    };
+    let setup = Setup {
+        inside: Some(Box::new(inside)),
+        ..Setup::default()
+    };
+    let server = start(serve, setup);
+    let opened = server.handle.with_blocking(|machine, now| {
+        let broker = machine.broker_mut();
+        let conn = broker.open_local(now, LocalOptions::new("inside")).expect("room");
+        let pattern = Pattern::new("questions").expect("a pattern");
+        broker
+            .subscribe_local(now, conn, pattern, SubscriptionOptions::new(QoS::AtMostOnce))
+            .expect("a subscription");
+    });
+    assert_eq!(opened, Ok(()));
+    let mut client = server.client("asker");
+    let subscribe = b"\x82\x0d\x00\x01\x00\x00\x07answers\x00";
+    client.stream.write_all(subscribe).expect("a connection");
+    assert_eq!(client.packet(), Some((PacketType::SubAck, None)));
+    let publish = b"\x30\x0e\x00\x09questions\x00hi";
+    client.stream.write_all(publish).expect("a connection");
+    assert_eq!(client.packet(), Some((PacketType::Publish, None)));
+    drop(client);
+    server.stop.stop_now();
+    server.join();
+}
+
 /// More commands than there is room for wait with whoever gives them.
 pub fn the_queue_of_commands_is_bounded(serve: Serve) {
     let server = start(serve, Setup::default());
@@ -358,8 +525,7 @@ pub fn unix_sockets_serve_beside_tcp_and_listeners_have_the_numbers_they_were_gi
         (of_tcp.listener, of_tcp.address),
         (TCP, tcp.stream.local_addr().ok())
     );
-    let subscribe = b"\x82\x07\x00\x01\x00\x00\x01t\x00";
-    unix.stream.write_all(subscribe).expect("a connection");
+    unix.stream.write_all(SUBSCRIBE).expect("a connection");
     assert_eq!(unix.packet(), Some((PacketType::SubAck, None)));
     tcp.stream
         .write_all(b"\x30\x06\x00\x01t\x00hi")

@@ -63,9 +63,9 @@ pub use link::{Io, Timer};
 pub use listener::listen_unix;
 pub use listener::{Listener, Socket};
 pub use mqtt_async::{
-    Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError, News,
-    Operation, OperationError, Options, ServerHandle, ServerStop, Stop, Stopped, Store, TaskConfig, Waiting,
-    Will,
+    AllowAll, Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError,
+    News, Operation, OperationError, Options, Policy, ServerError, ServerHandle, ServerStop, Stop, Stopped,
+    Store, TaskConfig, Verdict, Waiting, Will,
 };
 use mqtt_session::{
     client::OwnedEvent,
@@ -162,7 +162,7 @@ pub fn serve(
     config: ServerConfig,
     listeners: impl IntoIterator<Item = impl Into<Listener>>,
     on_event: impl FnMut(ServerEvent) + Send,
-) -> (ServerStop, impl Future<Output = ()> + Send) {
+) -> (ServerStop, impl Future<Output = Result<(), ServerError>> + Send) {
     let mut server = Server::new(config);
     for listener in listeners {
         server.listen(listener.into());

@@ -14,9 +14,7 @@ fn serve(setup: Setup, listeners: Listeners, started: Sender<Ends>, events: Send
         .unwrap();
     runtime.block_on(async {
         let mut server: Server = Server::new(setup.config);
-        if let Some(timeout) = setup.stop_timeout {
-            server.set_stop_timeout(timeout);
-        }
+        adapter_suite::set_up!(server, setup);
         listeners.tcp.set_nonblocking(true).unwrap();
         let tcp = tokio::net::TcpListener::from_std(listeners.tcp).unwrap();
         server.listen_as(TCP, Listener::from(tcp));
@@ -27,7 +25,7 @@ fn serve(setup: Setup, listeners: Listeners, started: Sender<Ends>, events: Send
             server.listen_as(UNIX, Listener::from(unix));
         }
         started.send((server.handle(), server.stopper())).unwrap();
-        server.run(|event| tell(&events, event)).await;
+        server.run(|event| tell(&events, event)).await.unwrap();
     });
 }
 

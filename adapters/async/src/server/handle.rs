@@ -13,7 +13,7 @@ use futures_channel::oneshot;
 use mqtt_proto::ReasonCode;
 use mqtt_session::{
     Instant,
-    server::{ConnId, Holdings, Server as Machine},
+    server::{ConnId, Decision, Holdings, Server as Machine, Ticket},
 };
 
 use crate::ready::ReadyList;
@@ -123,6 +123,15 @@ impl ServerHandle {
     /// See [`with`](Self::with).
     pub async fn disconnect(&self, conn: ConnId, code: ReasonCode) -> Result<(), CommandError> {
         self.with(move |machine, now| machine.disconnect(now, conn, code))
+            .await
+    }
+
+    /// The answer to a question that the [policy](crate::Policy) left for later. One that comes too late is ignored and counted.
+    ///
+    /// # Errors
+    /// See [`with`](Self::with).
+    pub async fn decide(&self, ticket: Ticket, decision: Decision) -> Result<(), CommandError> {
+        self.with(move |machine, now| machine.handle_decision(now, ticket, decision))
             .await
     }
 

@@ -1,18 +1,22 @@
 //! A broker and all its connections in one future.
 //!
 //! A turn: commands from [handles](ServerHandle); what was accepted; for each connection that was woken at most two reads into one
-//! buffer that all share; then one write for each connection that has something to be written, so that all that a turn gathers for it
-//! leaves at once; then the next deadline. No connection has a task, a lock, a channel or a buffer of its own.
+//! buffer that all share; what the [policy](Policy) says to what clients ask; then one write for each connection that has something to
+//! be written, so that all that a turn gathers for it leaves at once;
+//! then the next deadline. No connection has a task, a lock, a channel or a buffer of its own.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `turn` | accepting, reading, writing |
 //! | `closing` | links whose connections are over |
 //! | `handle` | commands from elsewhere, and the end |
+//! | `policy` | who may do what |
 //! | `store` | where durable state is kept |
 
 mod closing;
+mod error;
 mod handle;
+mod policy;
 mod store;
 mod turn;
 
@@ -22,11 +26,11 @@ use core::{
     task::{Context, Poll, Waker},
     time::Duration,
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use mqtt_session::{
     Instant,
-    server::{ConnId, ServerConfig, ServerEvent, driver::Driver},
+    server::{ConnId, Server as Machine, ServerConfig, ServerEvent, driver::Driver},
 };
 use mqtt_std::Clock;
 
@@ -35,8 +39,10 @@ use crate::{
     ready::{ConnWaker, ReadyList},
 };
 use closing::Lingering;
+pub use error::ServerError;
 pub use handle::{CommandError, CommandResult, ServerHandle, ServerStop};
 use handle::{Commands, Stopping};
+pub use policy::{AllowAll, Policy, Verdict};
 pub use store::Store;
 
 /// The buffer that all reads share.
@@ -57,12 +63,19 @@ pub struct Server<A: Accept, T> {
     clock: Clock,
     timer: T,
     accept_after: Option<Instant>,
+    /// `None`: all is allowed.
+    policy: Option<Box<dyn Policy + Send>>,
+    inside: Option<Inside>,
+    failed: Option<io::Error>,
     commands: Commands,
     stop: ServerStop,
     stop_timeout: Duration,
     /// It is stopping, and this is how long that may take.
     stopping: Option<Instant>,
 }
+
+/// What takes the deliveries of local connections.
+type Inside = Box<dyn FnMut(&mut Machine, Instant, ConnId) + Send>;
 
 struct Wire<L> {
     id: ConnId,
@@ -78,17 +91,24 @@ struct Wire<L> {
 impl<A: Accept, T: Timer> Server<A, T> {
     /// A server without listeners.
     pub fn new(config: ServerConfig) -> Self {
+        Self::around(Driver::new(config), Clock::new())
+    }
+
+    fn around(driver: Driver, clock: Clock) -> Self {
         let ready = ReadyList::new();
         Self {
-            driver: Driver::new(config),
+            driver,
             listeners: Vec::new(),
             wires: Vec::new(),
             open: 0,
             lingering: Lingering::new(),
             scratch: vec![0; SCRATCH],
-            clock: Clock::new(),
+            clock,
             timer: T::default(),
             accept_after: None,
+            policy: None,
+            inside: None,
+            failed: None,
             commands: Commands::new(),
             stop: ServerStop::new(&ready),
             stop_timeout: STOP_TIMEOUT,
@@ -108,6 +128,18 @@ impl<A: Accept, T: Timer> Server<A, T> {
     /// [`Peer::listener`](mqtt_session::server::Peer::listener), by which the configuration tells what they are offered. Several listeners may have one.
     pub fn listen_as(&mut self, number: u16, listener: A) {
         self.listeners.push((number, listener));
+    }
+
+    /// Who decides what clients ask, where the configuration says that it is to be asked. Default: [`AllowAll`].
+    pub fn set_policy(&mut self, policy: impl Policy + Send + 'static) {
+        self.policy = Some(Box::new(policy));
+    }
+
+    /// Who takes what is delivered to local connections
+    /// ([`Broker::open_local`](mqtt_session::server::Broker::open_local)): called in each turn for each that has something to be taken. It
+    /// may do whatever a [command](ServerHandle::with) may. Without one, deliveries wait until a command takes them.
+    pub fn set_inside(&mut self, inside: impl FnMut(&mut Machine, Instant, ConnId) + Send + 'static) {
+        self.inside = Some(Box::new(inside));
     }
 
     /// How long a stop in order may take: clients that have not taken their last bytes by then are cut off. Default: 5 s.
@@ -131,16 +163,27 @@ impl<A: Accept, T: Timer> Server<A, T> {
         &self.driver
     }
 
-    /// Serves until [`ServerStop::stop`], and tells what happens. Afterwards all connections and listeners are closed; sessions
-    /// are kept, and with new listeners it may be run again.
+    /// Serves until [`ServerStop::stop`], and tells what happens. Afterwards all connections and listeners are closed, and what is
+    /// durable is safe; sessions are kept, and with new listeners it may be run again.
     ///
     /// May be dropped at any time; running again goes on where it was.
-    pub async fn run(&mut self, mut on_event: impl FnMut(ServerEvent)) {
-        poll_fn(|cx| self.poll_run(cx, &mut on_event)).await;
+    ///
+    /// # Errors
+    /// [`ServerError`]: the store has failed. The server has stopped as if it had been told to, but what was not safe is in memory
+    /// only, and stays so: make a new one from what the store has.
+    pub async fn run(&mut self, mut on_event: impl FnMut(ServerEvent)) -> Result<(), ServerError> {
+        poll_fn(|cx| self.poll_run(cx, &mut on_event)).await
     }
 
     /// [`run`](Self::run) for those who poll.
-    pub fn poll_run(&mut self, cx: &mut Context<'_>, on_event: &mut impl FnMut(ServerEvent)) -> Poll<()> {
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn poll_run(
+        &mut self,
+        cx: &mut Context<'_>,
+        on_event: &mut impl FnMut(ServerEvent),
+    ) -> Poll<Result<(), ServerError>> {
         self.ready.register(cx.waker());
         let now = self.clock.now();
         if let Some(how) = self.stop.take() {
@@ -155,7 +198,10 @@ impl<A: Accept, T: Timer> Server<A, T> {
         }
         self.commands.stop();
         self.stopping = None;
-        Poll::Ready(())
+        Poll::Ready(match self.failed.take() {
+            Some(error) => Err(ServerError::Store(error)),
+            None => Ok(()),
+        })
     }
 
     fn begin_stop(&mut self, now: Instant, how: Stopping) {

@@ -9,18 +9,20 @@ use std::{sync::Arc, task::Wake};
 use mqtt_session::{
     Instant,
     server::{
-        ConnId, Peer,
+        ConnId, Decision, Peer,
         driver::{Flushed, Written},
     },
 };
 
-use super::{Server, Wire};
+use super::{Server, Verdict, Wire};
 use crate::{Accept, Link, Timer, ready::ConnWaker};
 
 /// Reads of one connection in one turn.
 const READS: usize = 2;
 /// Commands that are carried out, and connections that are accepted, read or written in one turn, before other tasks get theirs.
 const TURN: usize = 256;
+/// Questions that are answered in one turn.
+const QUESTIONS: usize = 1_024;
 /// How long to wait when the system has no room for another connection.
 const SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -35,6 +37,8 @@ impl<A: Accept, T: Timer> Server<A, T> {
         if self.driver.poll_timeout().is_some_and(|at| at <= now) {
             self.driver.handle_timeout(now);
         }
+        more |= !self.decide(now);
+        self.deliver_inside(now);
         more |= !self.flush_dirty(now) || !self.ready.is_empty() || !self.commands.is_empty();
         let next = [
             self.driver.poll_timeout(),
@@ -56,6 +60,37 @@ impl<A: Accept, T: Timer> Server<A, T> {
             };
             command(self.driver.server_mut(), now);
         }
+    }
+
+    /// Answers what clients ask. `false`: there is more.
+    fn decide(&mut self, now: Instant) -> bool {
+        for _ in 0..QUESTIONS {
+            let Some(ticket) = self.driver.server_mut().poll_question() else {
+                return true;
+            };
+            let verdict = match (&mut self.policy, self.driver.server().question(ticket)) {
+                (_, None) => continue,
+                (None, Some(_)) => Verdict::Now(Decision::Allow),
+                (Some(policy), Some(question)) => policy.decide(&question),
+            };
+            match verdict {
+                Verdict::Now(decision) => self.driver.server_mut().handle_decision(now, ticket, decision),
+                Verdict::Later => {}
+            }
+        }
+        false
+    }
+
+    fn deliver_inside(&mut self, now: Instant) {
+        let Some(inside) = &mut self.inside else { return };
+        for _ in 0..TURN {
+            let Some(conn) = self.driver.broker_mut().poll_local() else {
+                return;
+            };
+            inside(self.driver.server_mut(), now, conn);
+        }
+        // There may be more, and nothing else would say so.
+        self.ready.wake();
     }
 
     /// `true`: there may be more.

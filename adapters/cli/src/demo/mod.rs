@@ -111,7 +111,8 @@ impl Broker {
                     Ok((address, listener)) => {
                         let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
                         let _ = told.send(Ok((address, stop)));
-                        serving.await;
+                        // It has no store that could fail.
+                        let _ = serving.await;
                     }
                     Err(error) => drop(told.send(Err(cannot("listen on loopback", &error)))),
                 }

@@ -49,7 +49,7 @@ async fn both_ends_publish_more_than_the_link_holds_without_a_dead_lock_or_a_spi
     for qos in QoS::ALL {
         let (mut server, address) = pipes::server();
         let stop = server.stopper();
-        let serve = Counted::new(async move { server.run(|_| ()).await });
+        let serve = Counted::new(async move { server.run(|_| ()).await.unwrap() });
         let clients = async {
             let up = subscribed(&address, "up").await;
             let down = subscribed(&address, "down").await;
@@ -213,7 +213,7 @@ async fn a_writer_that_is_stalled_waits_without_spinning() {
 async fn a_server_link_that_takes_nothing_stops_neither_the_others_nor_the_server() {
     let (mut server, address) = pipes::server();
     let stop = server.stopper();
-    let serve = Counted::new(async move { server.run(|_| ()).await });
+    let serve = Counted::new(async move { server.run(|_| ()).await.unwrap() });
     let clients = async {
         let mut deaf = pipes::connected(address.connect(256), "deaf").await;
         let mut good = pipes::connected(address.connect(WIDTH), "good").await;

@@ -50,7 +50,7 @@ async fn many_connections_in_one_future() {
 async fn an_idle_server_is_not_polled() {
     let (mut server, address) = pipes::server();
     let stop = server.stopper();
-    let serve = Counted::new(async move { server.run(|_| ()).await });
+    let serve = Counted::new(async move { server.run(|_| ()).await.unwrap() });
     let clients = async {
         let mut clients = Vec::new();
         for n in 0..10 {
@@ -78,7 +78,8 @@ async fn a_server_that_is_stopped_closes_its_connections_and_tells_what_happened
             Some(mqtt_session::client::OwnedEvent::Closed(_))
         ));
     };
-    tokio::join!(serve, clients);
+    let (served, ()) = tokio::join!(serve, clients);
+    served.unwrap();
     assert!(
         matches!(
             &told[..],
