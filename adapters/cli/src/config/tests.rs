@@ -24,8 +24,8 @@ fn whatever_the_server_can_be_told_stands_in_the_configuration() {
         (
             fields(&format!("{:#?}", ServerConfig::default())),
             names(&[server::KEYS]),
-            // From the system; tables of their own.
-            &["seed", "offers", "limits"][..],
+            // From the system; `data`; tables of their own.
+            &["seed", "durable", "offers", "limits"][..],
         ),
         (
             fields(&format!("{:#?}", Limits::default())),

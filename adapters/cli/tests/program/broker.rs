@@ -44,3 +44,89 @@ fn an_address_that_is_taken_is_said() {
     );
     assert_eq!(said.lines().count(), 1, "{said}");
 }
+
+#[test]
+fn clients_are_told_that_the_broker_stops() {
+    let mut broker = Broker::start();
+    let subs =
+        ["mqttv5", "mqttv311"].map(|version| Process::subscriber(&broker, &["-V", version, "-t", "a"]));
+    broker.process.signal("TERM");
+    let told = subs.map(|mut sub| {
+        let told = sub
+            .err
+            .drain()
+            .into_iter()
+            .find(|line| line.contains("DISCONNECT"));
+        sub.status();
+        told
+    });
+    let [five, old] = told;
+    assert!(
+        five.as_deref()
+            .is_some_and(|line| line.starts_with("<- DISCONNECT code=0x8b")),
+        "{five:?}"
+    );
+    assert_eq!(old, None, "3.1.1 has no word for it");
+    assert_eq!(broker.process.status(), 0);
+}
+
+/// MQTT 3.1.1, client id "a", and what comes back.
+fn connect_over_unix(path: &str) -> [u8; 4] {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    stream
+        .write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a")
+        .unwrap();
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).unwrap();
+    connack
+}
+
+#[test]
+fn a_unix_socket_is_served_and_one_that_was_left_is_replaced() {
+    let directory = crate::directory::Directory::new();
+    let path = directory.path("socket");
+    let listen = format!("unix:{path}");
+    let mut broker = Process::start(&["broker", "--listen", &listen]);
+    assert_eq!(broker.out.next(), Some(format!("listening on {listen}")));
+    assert_eq!(connect_over_unix(&path), [0x20, 2, 0, 0]);
+
+    // Somebody listens there.
+    let output = run(&["broker", "--listen", &listen]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error(&output).starts_with(&format!("mqtt broker: cannot listen on {listen}: ")),
+        "{}",
+        error(&output)
+    );
+    assert_eq!(connect_over_unix(&path), [0x20, 2, 0, 0]);
+
+    broker.kill();
+    assert!(std::fs::exists(&path).unwrap(), "it was killed");
+    let mut broker = Process::start(&["broker", "--listen", &listen]);
+    assert_eq!(broker.out.next(), Some(format!("listening on {listen}")));
+    assert_eq!(connect_over_unix(&path), [0x20, 2, 0, 0]);
+    broker.signal("TERM");
+    assert_eq!(broker.status(), 0);
+    assert!(!std::fs::exists(&path).unwrap(), "it cleared up");
+
+    // What is no socket is nobody's to remove.
+    directory.file("socket", "precious");
+    let output = run(&["broker", "--listen", &listen]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(directory.read("socket"), "precious");
+}
+
+#[test]
+fn what_happens_is_logged_from_a_level_on() {
+    for (format, connected) in [("text", "connected"), ("json", "\"message\":\"connected\"")] {
+        let broker = Broker::with(&["--log-level", "info", "--log-format", format]);
+        broker.publish(&["-i", "me", "-t", "a", "-m", "x"]);
+        let line = broker.process.err.wait_for_part(connected);
+        assert!(line.contains("INFO") && line.contains("\"me\""), "{line}");
+    }
+    let broker = Broker::start();
+    broker.publish(&["-i", "me", "-t", "a", "-m", "x"]);
+    broker.process.signal("TERM");
+    assert!(broker.process.err.drain().is_empty(), "nothing to warn of");
+}

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "readers of pipes wait")]
 
+mod access;
 mod bad_input;
 mod broker;
 mod config;

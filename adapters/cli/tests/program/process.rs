@@ -172,14 +172,23 @@ impl Lines {
 
     /// Passes lines over, up to one that begins so.
     pub(crate) fn wait_for(&self, begin: &str) -> String {
+        self.wait_until(begin, |line| line.starts_with(begin))
+    }
+
+    /// Passes lines over, up to one that has this in it.
+    pub(crate) fn wait_for_part(&self, part: &str) -> String {
+        self.wait_until(part, |line| line.contains(part))
+    }
+
+    fn wait_until(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let mut passed = Vec::new();
         while let Some(line) = self.next() {
-            if line.starts_with(begin) {
+            if is_it(&line) {
                 return line;
             }
             passed.push(line);
         }
-        panic!("no line that begins with {begin:?}, but {passed:#?}")
+        panic!("no line with {what:?}, but {passed:#?}")
     }
 
     /// All lines up to the end.
@@ -196,7 +205,11 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) fn start() -> Self {
-        let process = Process::start(&["broker", "--listen", "127.0.0.1:0"]);
+        Self::with(&[])
+    }
+
+    pub(crate) fn with(args: &[&str]) -> Self {
+        let process = Process::start(&[&["broker", "--listen", "127.0.0.1:0"], args].concat());
         let line = process.out.wait_for("listening on ");
         let address = line["listening on ".len()..].to_string();
         Self { process, address }
