@@ -110,11 +110,6 @@ impl Driver {
         &self.server
     }
 
-    /// For the owner's own business: see [`Server::broker_mut`].
-    pub const fn broker_mut(&mut self) -> &mut Broker {
-        self.server.broker_mut()
-    }
-
     /// The server, for commands: what it owes after them is found by [`take_dirty`](Self::take_dirty). Its connections
     /// and [`Server::poll_ready`] are the driver's.
     pub const fn server_mut(&mut self) -> &mut Server {

@@ -112,6 +112,11 @@ fn all_sessions_are_listed_local_ones_too() {
         .map(|info| (info.client_id(), info.conn().is_some(), info.is_local()))
         .collect();
     all.sort_unstable();
+    let broker = net.server.broker();
+    assert_eq!(
+        (broker.session_count(HERE), broker.session_count(Pool(9))),
+        (3, 0)
+    );
     assert_eq!(
         all,
         [

@@ -23,6 +23,12 @@ impl Broker {
         })
     }
 
+    /// How many sessions there are in this pool, connected or kept.
+    pub fn session_count(&self, pool: Pool) -> usize {
+        let realm = self.realms.get(RealmKey::Pool(pool));
+        realm.map_or(0, |realm| realm.sessions)
+    }
+
     /// The session of the client with this id. Local connections have none: [`who_is`](Self::who_is) finds theirs.
     pub fn find_session(&self, pool: Pool, client_id: &str) -> Option<SessionInfo<'_>> {
         self.info(self.named(pool, client_id)?)
