@@ -53,7 +53,10 @@ fn our_server_on_tokio_does_what_every_trace_of_a_broker_says() {
         vec![Box::new(broker.clone()) as Box<dyn Target>]
     });
     stop.stop();
-    runtime.block_on(serving).expect("the server ends").expect("in order");
+    runtime
+        .block_on(serving)
+        .expect("the server ends")
+        .expect("in order");
     assert!(report.is_good(), "\n{report}");
 }
 

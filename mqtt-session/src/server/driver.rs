@@ -16,7 +16,7 @@ use alloc::{vec, vec::Vec};
 
 use mqtt_proto::ReasonCode;
 
-use super::{Broker, Changes, ConnId, Overloaded, Peer, RestoreError, Server, ServerConfig, ServerEvent};
+use super::{Changes, ConnId, Overloaded, Peer, RestoreError, Server, ServerConfig, ServerEvent};
 use crate::{Instant, Seq};
 
 /// Bytes that one write gathers at most.

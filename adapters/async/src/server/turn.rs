@@ -84,7 +84,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
     fn deliver_inside(&mut self, now: Instant) {
         let Some(inside) = &mut self.inside else { return };
         for _ in 0..TURN {
-            let Some(conn) = self.driver.broker_mut().poll_local() else {
+            let Some(conn) = self.driver.server_mut().broker_mut().poll_local() else {
                 return;
             };
             inside(self.driver.server_mut(), now, conn);
