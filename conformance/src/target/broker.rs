@@ -6,6 +6,7 @@ use mqtt_proto::Version;
 use mqtt_session::server::{ConnId, Peer, Server};
 use mqtt_session::{Body, Instant};
 
+use super::judge::Judge;
 use super::{Outcome, Target, refusals, setup};
 use crate::fields::Val;
 use crate::play::call::Call;
@@ -39,9 +40,11 @@ impl Target for MemoryBroker {
             return Outcome::NotApplicable(why);
         }
         play(trace, version, || {
-            let config = setup::server(trace)?;
+            let mut config = setup::server(trace)?;
+            let judge = Judge::new(trace, &mut config);
             Ok(Box::new(BrokerWorld {
                 server: Server::new(config),
+                judge,
                 now: START,
                 links: Vec::new(),
             }))
@@ -57,6 +60,7 @@ pub(super) const SPINS: usize = 1_000;
 
 struct BrokerWorld {
     server: Server,
+    judge: Judge,
     now: Instant,
     links: Vec<Option<Link>>,
 }
@@ -96,7 +100,7 @@ impl World for BrokerWorld {
             return Err("the link is closed".to_owned());
         };
         link.unread.extend_from_slice(bytes);
-        take_in(&mut self.server, self.now, link);
+        take_in(&mut self.server, &self.judge, self.now, link);
         Ok(())
     }
 
@@ -164,7 +168,7 @@ impl BrokerWorld {
                 inbox.bytes(now, conn, Direction::ToClient, &packet);
             }
             if let Some(link) = &mut self.links[conn] {
-                take_in(&mut self.server, self.now, link);
+                take_in(&mut self.server, &self.judge, self.now, link);
                 if self.server.wants_close(id) {
                     inbox.end(now, conn, Direction::ToClient);
                     self.cut(conn);
@@ -174,9 +178,10 @@ impl BrokerWorld {
     }
 }
 
-fn take_in(server: &mut Server, now: Instant, link: &mut Link) {
+fn take_in(server: &mut Server, judge: &Judge, now: Instant, link: &mut Link) {
     if !link.unread.is_empty() {
         let taken = server.handle_input(now, link.id, &link.unread);
         link.unread.drain(..taken);
     }
+    judge.sit(server, now);
 }

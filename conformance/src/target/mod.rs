@@ -11,6 +11,7 @@
 pub mod broker;
 pub mod client;
 pub mod codec;
+mod judge;
 mod leftovers;
 pub mod live;
 pub mod pair;

@@ -7,6 +7,7 @@ use mqtt_session::client::{Acknowledge, Config, Offline, OnSessionLost, UnknownS
 use mqtt_session::server::{DropPolicy, Limits, ServerConfig};
 use mqtt_session::storage::HeapLimits;
 
+use super::judge::Judge;
 use crate::fields::{Bindings, Val, resolve_value};
 use crate::trace::Trace;
 use crate::trace::ast::{Atom, Field};
@@ -32,7 +33,7 @@ pub const FEATURES: &[&str] = &[
 ];
 
 /// What our own server cannot do yet; the client can do all of it.
-pub const OURS_LACKS: &[&str] = &["enhanced-authentication"];
+pub const OURS_LACKS: &[&str] = &[];
 
 /// Why this target cannot be asked: it lacks something that the trace requires.
 pub(super) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
@@ -65,7 +66,7 @@ pub(super) fn server(trace: &Trace) -> Result<ServerConfig, String> {
     let mut config = ServerConfig::default();
     for field in &trace.head.config {
         let taken = Setting::of(field).and_then(|setting| set_server(&mut config, &field.name, &setting));
-        if taken.is_none() {
+        if taken.is_none() && !Judge::default().take(field) {
             return Err(format!("its setting {field} is none that this target has"));
         }
     }

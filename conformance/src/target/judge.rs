@@ -1,0 +1,163 @@
+//! Who decides what our server asks, as the `config:` of a trace sets it up.
+
+use mqtt_proto::{ReasonCode, Version, packet::Auth};
+use mqtt_session::Instant;
+use mqtt_session::server::{
+    Asked, Asks, Challenge, Decision, Question, Refusal, Remarks, Server, ServerConfig, Terms,
+};
+
+use crate::fields::{Bindings, Val, resolve_value};
+use crate::trace::Trace;
+use crate::trace::ast::Field;
+
+/// Refuses a client id and a topic, knows one authentication method, and has something to say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judge {
+    asks: Asks,
+    refused_client_id: Option<String>,
+    refused_topic: Option<String>,
+    /// A client that does not send `secret` at once is asked for it with the data `?`.
+    method: Option<String>,
+    secret: Vec<u8>,
+    remarks: Remarks,
+}
+
+impl Judge {
+    /// As the trace wants it; the server is set up to ask.
+    pub(super) fn new(trace: &Trace, config: &mut ServerConfig) -> Self {
+        let mut judge = Self::default();
+        for field in &trace.head.config {
+            judge.take(field);
+        }
+        config.offer_mut(0).asks = judge.asks;
+        judge
+    }
+
+    /// False if this is no setting of a judge.
+    pub(super) fn take(&mut self, field: &Field) -> bool {
+        let value = resolve_value(&field.value, Version::V5, &Bindings::new());
+        let data = match value {
+            Ok(Val::Data(data)) => data,
+            Ok(Val::Pair(name, value)) if field.name == "user_property" => {
+                self.remarks.user_properties.push((name.into(), value.into()));
+                return true;
+            }
+            _ => return false,
+        };
+        let text = String::from_utf8_lossy(&data).into_owned();
+        match &field.name[..] {
+            "refused_client_id" => {
+                self.asks.connect = true;
+                self.refused_client_id = Some(text);
+            }
+            "refused_topic" => {
+                (self.asks.publish, self.asks.subscribe, self.asks.unsubscribe) = (true, true, true);
+                self.refused_topic = Some(text);
+            }
+            "authentication_method" => {
+                self.asks.connect = true;
+                self.method = Some(text);
+            }
+            "authentication_data" => self.secret = data,
+            "reason_string" => self.remarks.reason = Some(text.into()),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Decides all that the server asks.
+    pub(super) fn sit(&self, server: &mut Server, now: Instant) {
+        while let Some(ticket) = server.poll_question() {
+            let Some(question) = server.question(ticket) else {
+                continue;
+            };
+            let decision = self.decide(&question);
+            server.handle_decision(now, ticket, decision);
+        }
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Decision {
+        match question.asked {
+            Asked::Connect(connect) => {
+                if self.refused_client_id.as_deref() == Some(connect.client_id) {
+                    return self.refuse(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
+                }
+                match connect.properties.authentication_method() {
+                    None => Decision::Allow,
+                    Some(method) if self.method.as_deref() == Some(method) => {
+                        self.prove(connect.properties.authentication_data())
+                    }
+                    Some(_) => self.refuse(ReasonCode::BAD_AUTHENTICATION_METHOD),
+                }
+            }
+            Asked::Publish(publish) => self.about(publish.head.topic.as_str()),
+            Asked::Subscribe(subscribe) => {
+                let code = |filter, qos: u8| {
+                    if self.is_refused(filter) {
+                        ReasonCode::NOT_AUTHORIZED
+                    } else {
+                        ReasonCode(qos)
+                    }
+                };
+                let codes = subscribe
+                    .filters
+                    .iter()
+                    .map(|one| code(one.filter.as_str(), one.options.qos.into()));
+                Decision::Each(codes.collect())
+            }
+            Asked::Unsubscribe(unsubscribe) => {
+                let codes = unsubscribe.filters.iter().map(|filter| {
+                    if self.is_refused(filter.as_str()) {
+                        ReasonCode::NOT_AUTHORIZED
+                    } else {
+                        ReasonCode::SUCCESS
+                    }
+                });
+                Decision::Each(codes.collect())
+            }
+            Asked::Auth { auth, .. } | Asked::Reauthenticate(auth) => self.prove_by(&auth),
+            // A question that nobody knew when this was written.
+            _ => Decision::Deny(ReasonCode::NOT_AUTHORIZED),
+        }
+    }
+
+    fn is_refused(&self, topic: &str) -> bool {
+        self.refused_topic.as_deref() == Some(topic)
+    }
+
+    fn about(&self, topic: &str) -> Decision {
+        if self.is_refused(topic) {
+            self.refuse(ReasonCode::NOT_AUTHORIZED)
+        } else {
+            Decision::Allow
+        }
+    }
+
+    fn prove_by(&self, auth: &Auth<'_>) -> Decision {
+        self.prove(auth.properties.authentication_data())
+    }
+
+    fn prove(&self, data: Option<&[u8]>) -> Decision {
+        match data {
+            Some(data) if data == self.secret => {
+                let mut terms = Terms::default();
+                terms.auth_data = Some((*b"welcome").into());
+                terms.remarks = self.remarks.clone();
+                Decision::Accept(Box::new(terms))
+            }
+            Some(_) => self.refuse(ReasonCode::NOT_AUTHORIZED),
+            None => {
+                let mut challenge = Challenge::default();
+                challenge.data = Some((*b"?").into());
+                challenge.remarks = self.remarks.clone();
+                Decision::Continue(Box::new(challenge))
+            }
+        }
+    }
+
+    fn refuse(&self, code: ReasonCode) -> Decision {
+        let mut refusal = Refusal::new(code);
+        refusal.remarks = self.remarks.clone();
+        Decision::Refuse(Box::new(refusal))
+    }
+}
