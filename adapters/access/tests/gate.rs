@@ -4,12 +4,12 @@ use std::sync::{Arc, mpsc};
 
 use mqtt_access::{Door, Gate, Passwords, Rules, Verifier};
 use mqtt_proto::{
-    Frame, Packet, PacketId, Properties, QoS, Sender, TopicFilter, TopicName, Version, frame_len,
+    Frame, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, TopicName, Version, frame_len,
     packet::{Connect, List, Publish, PublishHead, Subscribe, Subscription, SubscriptionOptions, Will},
 };
 use mqtt_session::{
     Instant,
-    server::{ConnId, Peer, Server, ServerConfig, Ticket},
+    server::{ConnId, Decision, Peer, Server, ServerConfig, Ticket},
 };
 
 const NOW: Instant = Instant::from_secs(1);
@@ -195,6 +195,49 @@ fn rules_know_the_user_after_the_password_was_right() {
         assert!(said[0].contains("codes=[1 0x87 0x87]"), "{said:?}");
         world.server.handle_disconnect(NOW, conn);
     }
+}
+
+#[test]
+fn a_password_is_verified_elsewhere_and_a_crowd_is_told_to_come_later() {
+    // The one thread is held, one password may wait: whoever asks is answered at once all the same.
+    let door = door(false, &["ann"], None);
+    let passwords = door.passwords.clone().unwrap();
+    let mut world = World::new(vec![door.clone()]);
+    let verifier = Verifier::new(1, 1).unwrap();
+    let (begin, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let hold = move |_| {
+        begin.send(()).unwrap();
+        held.recv().unwrap();
+    };
+    verifier.verify(passwords, "ann", b"ann", hold).unwrap();
+    begun.recv().unwrap();
+    let gate = Gate::new(vec![door], verifier);
+    let (answer, answered) = mpsc::channel();
+    let mut asked = Vec::new();
+    for id in ["one", "two"] {
+        let conn = world.open(0);
+        let mut bytes = [0; 100];
+        let packet = Packet::Connect(client(id, Some("ann"), Some("ann")));
+        let bytes = packet.encode(Version::V5, &mut bytes).unwrap();
+        world.server.handle_input(NOW, conn, bytes);
+        let ticket = world.server.poll_question().unwrap();
+        let answer = answer.clone();
+        let later = move |ticket, decision| answer.send((ticket, decision)).unwrap();
+        asked.push((
+            ticket,
+            gate.decide(&world.server.question(ticket).unwrap(), later),
+        ));
+    }
+    drop(answer);
+    let busy = Decision::Deny(ReasonCode::SERVER_BUSY);
+    assert_eq!((&asked[0].1, &asked[1].1), (&None, &Some(busy)));
+    release.send(()).unwrap();
+    let answers: Vec<_> = answered.into_iter().collect();
+    let [(ticket, Decision::Accept(_))] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(*ticket, asked[0].0);
 }
 
 #[test]

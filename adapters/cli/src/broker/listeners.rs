@@ -17,6 +17,8 @@ use crate::{config::ListenAddress, failure::Failure};
 pub(super) struct Bound {
     pub(super) listener: Listener,
     pub(super) address: String,
+    /// It can be reached from elsewhere.
+    pub(super) is_public: bool,
     /// Removes what stands in the file system when it is dropped.
     #[cfg(unix)]
     pub(super) file: Option<SocketFile>,
@@ -36,8 +38,10 @@ pub(super) async fn bind(address: &ListenAddress) -> Result<Bound, Failure> {
 
 async fn bind_tcp(name: &str) -> io::Result<Bound> {
     let listener = TcpListener::bind(name).await?;
+    let address = listener.local_addr()?;
     Ok(Bound {
-        address: listener.local_addr()?.to_string(),
+        address: address.to_string(),
+        is_public: !address.ip().is_loopback(),
         listener: listener.into(),
         #[cfg(unix)]
         file: None,
@@ -50,6 +54,7 @@ fn bind_unix(path: &Path, address: String) -> io::Result<Bound> {
     Ok(Bound {
         listener,
         address,
+        is_public: false,
         file: Some(SocketFile::new(path)?),
     })
 }

@@ -60,6 +60,12 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         };
         let bound = listeners::bind(address).await?;
         say(&bound.address);
+        if bound.is_public && listener.allows_anonymous() && listener.access_rules.is_none() {
+            warn!(
+                address = bound.address,
+                "whoever reaches this address may do everything"
+            );
+        }
         server.listen_as(number, bound.listener);
         files.extend(bound.file);
     }

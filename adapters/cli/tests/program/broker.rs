@@ -130,3 +130,16 @@ fn what_happens_is_logged_from_a_level_on() {
     broker.process.signal("TERM");
     assert!(broker.process.err.drain().is_empty(), "nothing to warn of");
 }
+
+#[test]
+fn a_broker_that_anybody_may_use_says_so() {
+    let open = Process::start(&["broker", "--listen", "0.0.0.0:0"]);
+    let warning = open
+        .err
+        .wait_for_part("whoever reaches this address may do everything");
+    assert!(warning.contains("WARN"), "{warning}");
+    let closed = Process::start(&["broker", "--listen", "0.0.0.0:0", "--anonymous", "false"]);
+    closed.out.wait_for("listening on ");
+    closed.signal("TERM");
+    assert!(closed.err.drain().is_empty());
+}
