@@ -25,18 +25,20 @@
 //! ```
 
 mod disk;
+mod store;
 mod wire;
 
 use alloc::{vec, vec::Vec};
 use core::time::Duration;
 
 pub use disk::Disk;
+pub use store::{Entries, Store};
 pub use wire::{Faults, Way};
 
 use crate::{
     Body, Client, ConnectOptions, Instant, ReceiveBuffer, Refused,
     client::{OwnedEvent, RestoreError},
-    server::{ConnId, Peer, Server, ServerConfig},
+    server::{self, ConnId, Peer, Server, ServerConfig},
     storage::{Heap, Storage},
 };
 use wire::Wire;
@@ -46,6 +48,7 @@ use wire::Wire;
 #[derive(Debug)]
 pub struct Net<S: Storage = Heap> {
     server: Server,
+    store: Store,
     now: Instant,
     ends: Vec<End<S>>,
     turns: u64,
@@ -71,6 +74,7 @@ impl<S: Storage> Net<S> {
     pub fn new(config: ServerConfig) -> Self {
         Self {
             server: Server::new(config),
+            store: Store::default(),
             now: Instant::from_secs(1_000),
             ends: Vec::new(),
             turns: 0,
@@ -106,6 +110,27 @@ impl<S: Storage> Net<S> {
     /// The server.
     pub const fn server(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// What the server's durable state is put into, at each turn, if it has any.
+    pub const fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// The server's process dies, with all links and all that was not written, and begins anew with what is safe and `keep`
+    /// of the batches that are not. Clients find out that their links are lost.
+    ///
+    /// # Errors
+    /// As of [`Server::restore`]; the server is as it was, without a link.
+    pub fn restart_server(&mut self, keep: usize) -> Result<(), server::RestoreError> {
+        self.store.cut(keep);
+        let config = self.server.broker().config().clone();
+        let restored = Server::restore(config, self.now, self.store.safe());
+        for c in 0..self.ends.len() {
+            self.cut(c);
+        }
+        self.server = restored?;
+        Ok(())
     }
 
     /// A client; panics if there is none with this number, as do all methods that take one.
@@ -213,6 +238,7 @@ impl<S: Storage> Net<S> {
             }
         }
         while self.server.poll_ready().is_some() {}
+        happened |= self.store.turn(&mut self.server, self.now);
         happened
     }
 

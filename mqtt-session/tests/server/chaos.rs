@@ -15,7 +15,7 @@ const CLIENTS: [&str; 4] = ["one", "two", "three", "one"];
 const FILTERS: [&str; 6] = ["a", "a/+", "#", "$share/g/a/#", "$share/g/#", "+/b"];
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Connect {
         client: usize,
         version: usize,
@@ -82,7 +82,7 @@ enum Step {
 }
 
 #[derive(Copy, Clone, Debug)]
-enum Inside {
+pub(crate) enum Inside {
     OpenOrClose,
     Publish { name: usize, qos: u8, retain: bool },
     Subscribe { pattern: usize, qos: u8 },
@@ -91,7 +91,7 @@ enum Inside {
 }
 
 #[derive(Copy, Clone, Debug)]
-enum Deed {
+pub(crate) enum Deed {
     Kick,
     Kill,
     Discard,
@@ -105,7 +105,7 @@ enum Deed {
 
 const PATTERNS: [&str; 5] = ["a/+x", "#all", "$share/g/a/#rest", "+x/+y", "a"];
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let c = 0..4_usize;
     prop_oneof![
         3 => (c.clone(), 0..3_usize, any::<bool>(), 0..20_u32, 1..4_u16, any::<bool>()).prop_map(
@@ -303,8 +303,14 @@ impl Owner {
 }
 
 /// What four clients were sent, each of its connections apart, and what the owner was told.
-fn run(steps: &[Step]) -> (Vec<(Version, Vec<u8>)>, String) {
+/// `watch` looks at the server after each step.
+pub(crate) fn run(
+    steps: &[Step],
+    durable: bool,
+    mut watch: impl FnMut(&mut Net),
+) -> (Vec<(Version, Vec<u8>)>, String) {
     let mut net = Net::with(|config| {
+        config.durable = durable;
         config.offer_mut(0).grant.limits.queue_messages = 8;
         config.offer_mut(0).receive_maximum = 3;
         config.limits.retained_messages = 3;
@@ -320,6 +326,7 @@ fn run(steps: &[Step]) -> (Vec<(Version, Vec<u8>)>, String) {
             one(&mut net, &mut ends, &mut sent, step);
         }
         Owner::check(&net);
+        watch(&mut net);
         for end in &mut ends {
             if end
                 .as_ref()
@@ -512,7 +519,7 @@ fn one(
 }
 
 /// The rules that one connection's output shows by itself.
-fn check(version: Version, bytes: &[u8]) {
+pub(crate) fn check(version: Version, bytes: &[u8]) {
     let mut rest = bytes;
     let (mut first, mut last) = (true, false);
     while let Ok(mqtt_proto::Frame::Len(len)) = mqtt_proto::frame_len(rest, u32::MAX) {
@@ -536,11 +543,11 @@ proptest! {
     fn whatever_clients_do_the_server_speaks_mqtt_forgets_what_is_over_and_repeats_itself(
         steps in prop::collection::vec(step(), 1..120)
     ) {
-        let sent = run(&steps);
+        let sent = run(&steps, false, |_| {});
         for (version, bytes) in &sent.0 {
             check(*version, bytes);
         }
-        prop_assert_eq!(run(&steps), sent, "the same input gives the same output");
+        prop_assert_eq!(run(&steps, false, |_| {}), sent, "the same input gives the same output");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod aliasing;
 mod chaos;
 mod connecting;
 mod driving;
+mod durable_chaos;
 mod ending;
 mod limits;
 mod local;

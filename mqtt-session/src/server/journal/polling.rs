@@ -108,6 +108,7 @@ impl Broker {
             session.owner.is_stored().then_some((key, session))
         };
         Some(match key {
+            Key::Counters if self.invented == 0 => return None,
             Key::Counters => Entry::Counters {
                 invented: self.invented,
             },
