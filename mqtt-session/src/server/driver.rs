@@ -2,7 +2,8 @@
 //!
 //! A turn of the loop:
 //! 1. For every connection that can be read: read once or twice into one scratch buffer that all share, and give the
-//!    bytes to [`Driver::received`]. Stop after a short read.
+//!    bytes to [`Driver::received`]. Stop after a short read. If the server [asks](super::Asks): decide what
+//!    [`Server::poll_question`] gives, here and again after step 2, which may come to what was received before.
 //! 2. For every connection that [`Driver::take_dirty`] gives, own answers included: [`Driver::flush`], which gathers all
 //!    there is into one write.
 //! 3. With [`ServerConfig::durable`](super::ServerConfig::durable): [`Driver::poll_changes`] once, and a store for what it gives;

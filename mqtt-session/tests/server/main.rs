@@ -6,6 +6,7 @@ mod net;
 mod aliasing;
 mod chaos;
 mod connecting;
+mod deciding;
 mod driving;
 mod durable_chaos;
 mod ending;
