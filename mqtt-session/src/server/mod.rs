@@ -35,6 +35,7 @@
 //! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
 //! - `session`: what is kept of one client. `message`: a message that many share.
 //! - [`question`](Question), [`decision`](Decision): what the owner is asked, and may answer.
+//! - [`local`](Broker::open_local): connections without a wire. [`inspect`](SessionInfo): sessions as their owner sees them.
 //! - [`driver`]: the shape of a fast server loop, without a runtime.
 
 mod broker;

@@ -1,12 +1,16 @@
 //! What the owner of a server sees and does: sessions, connections, queues, subscriptions, retained messages.
 
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 
 use mqtt_proto::{
     Packet, Properties, Property, QoS, ReasonCode, TopicFilter,
     packet::{Connect, Disconnect, SubscriptionOptions},
 };
-use mqtt_session::server::{Ended, Grant, LocalOptions, Peer, Pool, Revoked, ServerEvent};
+use mqtt_session::{
+    Instant,
+    server::{Broker, Ended, Grant, LocalOptions, Peer, Pool, Revoked, ServerConfig, ServerEvent},
+};
 
 use crate::net::*;
 
@@ -414,4 +418,107 @@ fn retained_messages_are_listed_and_removed_by_filter() {
     assert_eq!(broker.remove_retained(HERE, filter("a/+")), 0);
     assert_eq!(names(&net, "#"), ["a", "b/c"]);
     assert_eq!(net.server.broker().holdings().retained_messages, 3);
+}
+
+/// What one broker is to another after a restart: sessions with subscriptions, queues and contexts, and retained messages.
+fn kept(broker: &Broker) -> Vec<String> {
+    let sessions = broker.sessions().filter(|info| !info.is_local()).map(|info| {
+        let subscriptions: Vec<_> = info.subscriptions().collect();
+        let queue: Vec<_> = info.queue().collect();
+        format!(
+            "{} {} {} {subscriptions:?} {queue:?}",
+            info.client_id(),
+            info.context(),
+            info.session_expiry()
+        )
+    });
+    let retained = broker
+        .retained(HERE, filter("#"))
+        .map(|message| format!("{message:?}"));
+    let mut all: Vec<String> = sessions.chain(retained).collect();
+    all.sort_unstable();
+    all
+}
+
+type Deed = fn(&mut Broker);
+
+#[test]
+fn what_the_owner_does_outlives_the_process() {
+    let mut config = ServerConfig::default();
+    config.durable = true;
+    let now = Instant::from_secs(1_000);
+    let deeds: [(&str, Deed); 8] = [
+        ("nothing", |_| {}),
+        ("take_queue", |broker| {
+            assert_eq!(broker.take_queue(HERE, "one").take(1).count(), 1);
+        }),
+        ("revoke", |broker| {
+            assert!(broker.revoke(HERE, "one", filter("a/+")))
+        }),
+        ("review", |broker| {
+            let now = Instant::from_secs(1_000);
+            assert_eq!(broker.review(now, Revoked::Silently, |_, s| s.filter != "a/+"), 2);
+        }),
+        ("discard_session", |broker| {
+            assert!(broker.discard_session(Instant::from_secs(1_000), HERE, "two"));
+        }),
+        ("set_context", |broker| {
+            assert!(broker.set_context(HERE, "two", 9))
+        }),
+        ("remove_retained", |broker| {
+            assert_eq!(broker.remove_retained(HERE, filter("a/+")), 1);
+        }),
+        ("publish_local", |broker| {
+            let now = Instant::from_secs(1_000);
+            let inside = broker.open_local(now, LocalOptions::new("inside")).unwrap();
+            let mut told = message("a/b", Q1, 0, "from inside");
+            told.head.retain = true;
+            assert_eq!(broker.publish_local(now, inside, &told), Ok(2));
+        }),
+    ];
+    for (name, deed) in deeds {
+        let mut net = Net::with(|c| *c = config.clone());
+        let mut store: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        let mut commit = |net: &mut Net| {
+            while let Some(changes) = net.server.poll_changes() {
+                for (key, value) in changes.iter() {
+                    match value {
+                        Some(value) => store.insert(key.into(), value.into()),
+                        None => store.remove(key),
+                    };
+                }
+                net.server.handle_persisted(net.now, changes.upto());
+            }
+        };
+        for client in ["one", "two"] {
+            let list = [Property::SessionExpiryInterval(100)];
+            let end = net.open(V5);
+            let connect = Connect {
+                properties: Properties::new(&list),
+                ..connect(V5, client)
+            };
+            net.send(end, Packet::Connect(connect));
+            for wanted in ["a/+", "b"] {
+                net.subscribe_with(end, wanted, SubscriptionOptions::new(Q1), None);
+            }
+            commit(&mut net);
+            net.recv(end);
+            net.cut(end);
+        }
+        let from = net.open(V5);
+        net.send(from, Packet::Connect(connect(V5, "p")));
+        for n in 1..4 {
+            let mut told = message("a/b", Q1, n, "x");
+            told.head.retain = true;
+            net.publish(from, told);
+        }
+        net.cut(from);
+        commit(&mut net);
+        deed(net.server.broker_mut());
+        commit(&mut net);
+        let restored = Broker::restore(config.clone(), now, store.iter()).unwrap();
+        let wanted = kept(net.server.broker());
+        assert!(wanted.len() >= 2);
+        assert_eq!(kept(&restored), wanted, "{name}");
+    }
 }

@@ -34,7 +34,11 @@ pub(super) struct Local {
 impl Broker {
     /// Opens a connection without a wire, for what the owner of the broker publishes and subscribes to itself. It has a
     /// session like any client's, with a bounded queue, takes part in shared subscriptions, and stands in all listings. It
-    /// has no will, and its session ends with it. Close it with [`close_local`](Self::close_local).
+    /// has no will, nobody is asked about what it does, and its session ends with it, so nothing of that is durable. Close it
+    /// with [`close_local`](Self::close_local).
+    ///
+    /// It can be ended as any: by [`kill`](Self::kill), at a shutdown, or when its queue runs over and
+    /// [`DropPolicy::Disconnect`](crate::server::DropPolicy::Disconnect) holds. An event tells, and all it asks for from then on is refused.
     ///
     /// # Errors
     ///
@@ -95,7 +99,7 @@ impl Broker {
     }
 
     /// Publishes on a local connection; says how many subscribers the message goes to. Packet id and DUP are not looked at.
-    /// `$SYS` is the server's own.
+    /// `$SYS` is the server's own. What is durable of the message is so when the next changes have been persisted.
     ///
     /// It is refused as overloaded while a subscriber that is connected has no room for it in its queue: it reads more
     /// slowly than is published, and a wire would hold its publisher back here. That concerns QoS 1 and 2, and not those
