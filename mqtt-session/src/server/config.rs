@@ -38,6 +38,7 @@
 //! | [`ClientLimits::retained_messages`](super::ClientLimits::retained_messages) | none | is not kept |
 //! | [`ClientLimits::retained_bytes`](super::ClientLimits::retained_bytes) | none | is not kept |
 //! | [`ClientLimits::session_expiry_max`](super::ClientLimits::session_expiry_max) | for ever | is shortened |
+//! | [`ClientLimits::rate`](super::ClientLimits::rate) | none | is dropped, refused or waits, as [`Rate`](super::Rate) says |
 
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -77,6 +78,8 @@ pub struct ServerConfig {
     /// tells what changes ([`poll_changes`](super::Broker::poll_changes)), and withholds what depends on it until that is
     /// safe ([`handle_persisted`](super::Broker::handle_persisted)). Default: no, and then it costs nothing.
     pub durable: bool,
+    /// How often `$SYS/broker/...` is published while somebody is subscribed to it; never if `None`. Default: 10 s.
+    pub sys_interval: Option<Duration>,
     /// How much of everything there may be in all.
     pub limits: Limits,
 }
@@ -126,6 +129,7 @@ impl Default for ServerConfig {
             drop_policy: DropPolicy::Newest,
             retained_policy: RetainedPolicy::RefuseNew,
             durable: false,
+            sys_interval: Some(Duration::from_secs(10)),
             limits: Limits::default(),
         }
     }

@@ -122,7 +122,10 @@ pub(crate) struct Events {
     queue: VecDeque<ServerEvent>,
     max: usize,
     missed: u64,
+    /// Not told yet.
     dropped: [u64; DropCause::ALL.len()],
+    /// In all.
+    totals: [u64; DropCause::ALL.len()],
 }
 
 impl Events {
@@ -132,6 +135,7 @@ impl Events {
             max,
             missed: 0,
             dropped: [0; DropCause::ALL.len()],
+            totals: [0; DropCause::ALL.len()],
         }
     }
 
@@ -146,9 +150,16 @@ impl Events {
     }
 
     pub(crate) fn drop_messages(&mut self, cause: DropCause, count: u64) {
-        if let Some(dropped) = self.dropped.get_mut(cause as usize) {
-            *dropped = dropped.saturating_add(count);
+        for counts in [&mut self.dropped, &mut self.totals] {
+            if let Some(dropped) = counts.get_mut(cause as usize) {
+                *dropped = dropped.saturating_add(count);
+            }
         }
+    }
+
+    /// Messages that were dropped so far, by cause.
+    pub(crate) const fn totals(&self) -> [u64; DropCause::ALL.len()] {
+        self.totals
     }
 
     pub(crate) fn poll(&mut self) -> Option<ServerEvent> {

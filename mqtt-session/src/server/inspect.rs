@@ -114,7 +114,12 @@ impl<'b> SessionInfo<'b> {
 
     /// Messages of QoS 1 and 2 that were sent to the client and are not finished.
     pub fn in_flight(&self) -> usize {
-        self.session.in_flight.iter().count()
+        self.session.in_flight.len()
+    }
+
+    /// Packets both ways since the session began; PINGREQ, PINGRESP and the CONNECTs are not counted.
+    pub fn packets(&self) -> u64 {
+        self.session.packets
     }
 
     /// Messages of QoS 1 and 2 that came from the client and are not finished.

@@ -32,6 +32,7 @@
 //! - [`conn`](ServerConn): framing, version, keep-alive, encoding.
 //! - [`broker`](Broker): sessions, packet ids, queues, subscriptions, retained messages, wills, limits.
 //! - `config`, `grant`: what is offered, what one client is granted, and all limits. `pool`: where clients meet.
+//! - `metrics`: what is counted. `sys`: what of it is published. `rate`: token buckets.
 //! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
 //! - `session`: what is kept of one client. `message`: a message that many share.
 //! - [`question`](Question), [`decision`](Decision): what the owner is asked, and may answer.
@@ -51,6 +52,7 @@ mod inspect;
 mod journal;
 mod local;
 mod message;
+mod metrics;
 mod pool;
 mod question;
 mod rate;
@@ -73,6 +75,7 @@ pub use inspect::{Revoked, SessionInfo, SubscriptionInfo, TakenQueue};
 pub use journal::Changes;
 pub use local::{LocalDelivery, LocalOptions, LocalSubscription, NotPublished};
 pub use message::Message;
+pub use metrics::{Average, Load, Metrics, PoolMetrics, TopBy, Totals, Traffic};
 pub use question::{Asked, Question, QuestionCounts, Ticket};
 pub use rate::{Bucket, Rate};
 pub use request::{Accepted, Authenticate, Delivery, Explained, Pace, Reply, Request};
@@ -186,6 +189,7 @@ impl Server {
             return rx.len();
         };
         let mut consumed = 0;
+        let pings = place.conn.pings_waiting();
         while consumed < rx.len() && !broker.is_paused(c) {
             let rest = rx.get(consumed..).unwrap_or_default();
             let asking = broker.is_asking(c);
@@ -217,6 +221,12 @@ impl Server {
                 consumed = rx.len();
             }
         }
+        let pings = place.conn.pings_waiting().saturating_sub(pings);
+        broker.handle_traffic(Traffic {
+            bytes_in: consumed as u64,
+            bytes_out: 0,
+            pings: pings.into(),
+        });
         place.stalled = !place.conn.wants_input();
         if place.conn.owes_pong() {
             self.make_ready(c);
@@ -247,6 +257,10 @@ impl Server {
     pub fn handle_written(&mut self, _now: Instant, c: ConnId, n: usize) {
         if let Some(place) = place(&mut self.places, c) {
             place.conn.handle_written(n);
+            self.broker.handle_traffic(Traffic {
+                bytes_out: n as u64,
+                ..Traffic::default()
+            });
         }
         self.written(c);
     }
@@ -265,6 +279,10 @@ impl Server {
             taken += conn.write_reply(now, reply, out.get_mut(taken..).unwrap_or_default());
             taken += conn.take_transmit(out.get_mut(taken..).unwrap_or_default());
         }
+        broker.handle_traffic(Traffic {
+            bytes_out: taken as u64,
+            ..Traffic::default()
+        });
         self.written(c);
         taken
     }
@@ -342,6 +360,16 @@ impl Server {
             self.arm(c);
         }
         Some(c)
+    }
+
+    /// Everything that is counted: see [`Broker::metrics`].
+    pub fn metrics(&self, now: Instant) -> Metrics {
+        self.broker.metrics(now)
+    }
+
+    /// The sessions that have most: see [`Broker::top_sessions`].
+    pub fn top_sessions(&self, by: TopBy, n: usize) -> Vec<SessionInfo<'_>> {
+        self.broker.top_sessions(by, n)
     }
 
     /// What happened. Nothing depends on this being called; events that nobody polls are forgotten, the oldest first.
@@ -499,7 +527,7 @@ mod tests {
             ("ServerConn", size_of::<ServerConn>(), 48),
             ("place of a connection", size_of::<Option<Place>>(), 72),
             ("Link", broker::LINK_SIZE, 128),
-            ("Session", size_of::<session::Session>(), 280),
+            ("Session", size_of::<session::Session>(), 288),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),
         ];

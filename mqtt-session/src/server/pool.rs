@@ -100,7 +100,6 @@ impl Realms {
     }
 
     /// All pools that have sessions, in order.
-    #[cfg(test)]
     pub(crate) fn pools(&self) -> impl Iterator<Item = (Pool, &Realm)> {
         let default = Some((Pool::DEFAULT, &self.default)).filter(|(_, realm)| realm.sessions > 0);
         default

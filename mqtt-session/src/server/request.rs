@@ -82,6 +82,11 @@ impl<'a> Request<'a> {
             Self::Violation(_) | Self::NoConnect | Self::Lost => return None,
         })
     }
+
+    /// It is a packet, and not an end.
+    pub(crate) const fn is_packet(&self) -> bool {
+        !matches!(self, Self::Violation(_) | Self::NoConnect | Self::Lost)
+    }
 }
 
 /// Whether the connection should go on reading.

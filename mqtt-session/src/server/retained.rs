@@ -128,6 +128,13 @@ impl Retained {
         self.stores.get(&pool).map_or(0, |store| store.bytes)
     }
 
+    /// Pools that have some, in order: how many, and their bytes.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = (Pool, usize, usize)> {
+        self.stores
+            .iter()
+            .map(|(pool, store)| (*pool, store.count, store.bytes))
+    }
+
     /// The serial number of the newest message.
     pub(crate) fn last(&self) -> Serial {
         self.last

@@ -244,7 +244,8 @@ impl Broker {
             remarks: terms.remarks,
         };
         self.set_phase(conn, Phase::Open);
-        self.realms.attach(grant.pool);
+        self.totals.connects += 1;
+        self.count_attach(grant.pool);
         if let Some(session) = self.sessions.get_mut(key.0 as usize) {
             session.unbind();
             session.conn = Some(conn);

@@ -14,8 +14,18 @@ use crate::{
 const SEARCH_STEPS: usize = 1_024;
 
 impl Broker {
-    /// The next message for a client, taken out of its session's queue.
+    /// The next message for a client, or what is to be sent to it again.
     pub(super) fn next_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
+        let reply = self.next_message(now, conn)?;
+        if let Reply::Deliver(delivery) = &reply {
+            let payload = delivery.message().payload().len();
+            self.totals.message_out(delivery.qos(), payload);
+        }
+        self.count_reply(conn);
+        Some(reply)
+    }
+
+    fn next_message(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         loop {
             let (link, session, backlog, mut log) = self.parts_of(conn)?;
             if !session.in_flight.is_resent() {

@@ -73,6 +73,11 @@ impl Broker {
         let last = last.filter(|_| link.phase != Phase::Local);
         let key = link.session.take();
         let gone = link.is_gone();
+        if matches!(why, Ended::Violation(_)) {
+            self.totals.violations += 1;
+        } else if key.is_none() && matches!(why, Ended::Refused(_)) {
+            self.totals.refused += 1;
+        }
         self.set_phase(conn, Phase::Over);
         self.drop_inbox(conn);
         if let Some(last) = last {
@@ -94,7 +99,7 @@ impl Broker {
     /// The session has no connection any more.
     fn detach(&mut self, now: Instant, key: SessionKey) {
         if let Some(session) = self.sessions.get(key.0 as usize) {
-            self.realms.detach(session.grant.pool);
+            self.count_detach(session.grant.pool);
         }
         self.leave(now, key);
     }
@@ -221,7 +226,14 @@ impl Broker {
                 continue;
             };
             session.armed = Default::default();
+            if session.resumes_at().is_some_and(|at| at <= now) {
+                self.end_throttle(key);
+            }
+            let Some(session) = self.session(key) else {
+                continue;
+            };
             if session.expires_at.is_some_and(|at| at <= now) {
+                self.totals.sessions_expired += 1;
                 self.end_session(now, key);
                 continue;
             }
@@ -233,6 +245,7 @@ impl Broker {
         self.expire_questions(now);
         let expired = self.retained.expire(now, &mut self.journal);
         self.events.drop_messages(DropCause::Expired, expired);
+        self.keep_sys(now);
         self.settle(now);
     }
 
@@ -240,7 +253,7 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
-        let at = [session.expires_at, session.will_at()]
+        let at = [session.expires_at, session.will_at(), session.resumes_at()]
             .into_iter()
             .flatten()
             .min();
@@ -251,6 +264,7 @@ impl Broker {
     pub(super) fn settle(&mut self, now: Instant) {
         loop {
             if let Some((origin, message)) = self.wills.pop_front() {
+                self.totals.wills += 1;
                 let topic = message.topic();
                 let flags = (message.retain(), message.payload().is_empty());
                 self.spread(origin, topic.as_str(), flags, || message.clone());

@@ -62,7 +62,7 @@ impl Broker {
             link.outgoing = Window::new(u16::MAX);
         }
         self.realms.add_session(grant.pool);
-        self.realms.attach(grant.pool);
+        self.count_attach(grant.pool);
         // It ends with the process at the latest, so nothing of it is recorded.
         let mut session = Session::new(options.name.clone(), grant, Owner::default());
         session.conn = Some(conn);

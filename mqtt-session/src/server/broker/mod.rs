@@ -14,6 +14,7 @@
 //! - `inspect`, `manage`: what the owner sees and does.
 //! - `withheld`: what a connection is not told until what it depends on is safe.
 //! - `restore`: a broker made from the entries that another one wrote.
+//! - `observe`: metrics, the greatest sessions, `$SYS`.
 //! - `ending`: the ends of connections and sessions, wills, time.
 
 mod authenticate;
@@ -26,6 +27,7 @@ mod inspect;
 mod link;
 mod local;
 mod manage;
+mod observe;
 mod publish;
 mod restore;
 mod subscribe;
@@ -48,6 +50,7 @@ use super::{
     event::Events,
     journal::{Journal, Log},
     message::Message,
+    metrics::{Averages, Totals},
     pool::{RealmKey, Realms},
     question::{Kind, Questions},
     retained::{Quota, Retained},
@@ -82,6 +85,8 @@ pub struct Broker {
     grants: Vec<Arc<Grant>>,
     /// The latest time seen; time that goes backwards stands still.
     now: Instant,
+    /// The first time seen.
+    started: Option<Instant>,
     links: Slab<Link>,
     generation: u32,
     pub(super) sessions: Slab<Session>,
@@ -90,6 +95,11 @@ pub struct Broker {
     realms: Realms,
     pub(super) retained: Retained,
     sys: Sys,
+    totals: Totals,
+    averages: Averages,
+    /// Sessions whose client is connected, now and at most.
+    connected: usize,
+    connected_maximum: usize,
     /// What waits in all sessions.
     backlog: Backlog,
     /// Links whose client has not been accepted yet.
@@ -143,6 +153,11 @@ impl Broker {
         let limits = &config.limits;
         Self {
             now: Instant::ZERO,
+            started: None,
+            totals: Totals::default(),
+            averages: Averages::new(Instant::ZERO),
+            connected: 0,
+            connected_maximum: 0,
             links: Slab::new(),
             generation: 0,
             sessions: Slab::new(),
@@ -219,6 +234,7 @@ impl Broker {
         let index = u32::try_from(self.links.vacant_key()).map_err(|_| Overloaded)?;
         self.generation = self.generation.wrapping_add(1);
         self.links.insert(Link::new(self.generation, peer));
+        self.totals.opened += 1;
         Ok(ConnId {
             index,
             generation: self.generation,
@@ -234,6 +250,7 @@ impl Broker {
     pub fn handle_request(&mut self, now: Instant, conn: ConnId, request: Request<'_>) -> Pace {
         let now = self.clock(now);
         self.journal.begin_request();
+        self.count_request(conn, &request);
         if let Some((phase, is_asking)) = self.link(conn).map(|link| (link.phase, link.is_asking())) {
             if matches!(request, Request::Lost) && phase != Phase::Local {
                 self.lost(now, conn);
@@ -346,7 +363,10 @@ impl Broker {
             self.settle(now);
             return reply;
         };
-        if link.go_on() {
+        if !matches!(reply, Reply::Close) {
+            self.count_reply(conn);
+        }
+        if self.link_mut(conn)?.go_on() {
             self.wake(conn);
         }
         match reply {
@@ -369,13 +389,15 @@ impl Broker {
 
     /// True unless the connection was asked to pause, or is over.
     pub fn wants_input(&self, conn: ConnId) -> bool {
-        self.link(conn)
-            .is_some_and(|link| !link.paused && link.phase != Phase::Over)
+        !self.is_paused(conn) && !self.is_over(conn)
     }
 
-    /// The client was asked to wait.
+    /// The client was asked to wait: it takes no answers, or was too fast.
     pub(super) fn is_paused(&self, conn: ConnId) -> bool {
-        self.link(conn).is_some_and(|link| link.paused)
+        self.link(conn).is_some_and(|link| {
+            let session = || self.sessions.get(link.session?.0 as usize);
+            link.paused || session().is_some_and(|session| session.resumes_at().is_some())
+        })
     }
 
     /// Nothing is taken from this client any more: what it is owed is still to be written, and then the transport closed.
@@ -405,6 +427,7 @@ impl Broker {
             self.deadlines.next(),
             self.retained.deadline(),
             self.questions.deadline(),
+            self.sys_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -413,6 +436,7 @@ impl Broker {
 
     /// Gives memory back that this connection and its session do not need while nothing happens.
     pub fn shrink(&mut self, conn: ConnId) {
+        let now = self.now;
         let Self { links, journal, .. } = self;
         let link = links
             .get_mut(conn.index())
@@ -423,6 +447,7 @@ impl Broker {
         if let Some((_, session)) = self.session_of(conn) {
             session.queue.shrink();
             session.in_flight.shrink();
+            session.forget_full_meter(now);
             session.tidy();
         }
     }
@@ -451,6 +476,14 @@ impl Broker {
 
     pub(super) fn clock(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
+        if self.started.is_none() {
+            // The first look that anybody has at a clock may be at none.
+            self.started = Some(self.now).filter(|&now| now != Instant::ZERO);
+            self.averages = Averages::new(self.now);
+        } else if self.averages.is_due(self.now) {
+            let drops = self.events.totals().iter().sum();
+            self.averages.look(self.now, &self.totals, drops);
+        }
         self.now
     }
 

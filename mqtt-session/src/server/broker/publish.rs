@@ -15,6 +15,7 @@ use crate::{
         message::Message,
         pool::{RealmKey, is_sys},
         question::Kind,
+        rate::Meter,
         retained::{Quota, Stored},
         route::{Match, Room, SessionKey},
         session::{Queued, Waiting},
@@ -133,6 +134,10 @@ impl Broker {
         let Some(origin) = key.and_then(|key| Some(self.session(key)?.origin(key))) else {
             return ReasonCode::UNSPECIFIED_ERROR;
         };
+        if !self.keeps_rate(now, conn, publish) {
+            self.events.drop_messages(DropCause::Rate, 1);
+            return ReasonCode::QUOTA_EXCEEDED;
+        }
         let reached = self.spread(origin, topic, (head.retain, publish.payload.is_empty()), || {
             Message::new(now, head, publish.payload)
         });
@@ -140,6 +145,54 @@ impl Broker {
             ReasonCode::NO_MATCHING_SUBSCRIBERS
         } else {
             ReasonCode::SUCCESS
+        }
+    }
+
+    /// The client may publish this now, or is made to wait after it.
+    fn keeps_rate(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) -> bool {
+        let Some((link, session)) = self.session_of(conn) else {
+            return true;
+        };
+        let rate = session.grant.limits.rate;
+        if !rate.is_limited() {
+            return true;
+        }
+        let head = &publish.head;
+        let properties: usize = head
+            .properties
+            .iter()
+            .map(|property| property.encoded_len())
+            .sum();
+        let bytes = publish.payload.len() + head.topic.as_str().len() + properties;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let meter = session
+            .rare()
+            .meter
+            .get_or_insert_with(|| Meter::full(&rate, now));
+        if meter.admits(&rate, now, bytes) {
+            meter.take(bytes);
+            return true;
+        }
+        if head.qos == QoS::AtMostOnce || link.version == Version::V5 {
+            return false;
+        }
+        // An answer that refuses there is none in 3.x.
+        meter.take(bytes);
+        let at = meter.ready_at(&rate);
+        session.rare().resumes_at = Some(at);
+        if let Some(key) = link.session {
+            self.arm(key);
+        }
+        true
+    }
+
+    /// A client that was too fast may be read again.
+    pub(super) fn end_throttle(&mut self, key: SessionKey) {
+        let Some(session) = self.session(key) else { return };
+        session.rare().resumes_at = None;
+        session.tidy();
+        if let Some(conn) = session.conn {
+            self.wake(conn);
         }
     }
 

@@ -471,8 +471,12 @@ impl Broker {
         };
         let pool = session.grant.pool;
         let mut put = |filter: &str, group, how: KeptSubscription| {
-            if let Some(realm) = self.realms.get_mut(RealmKey::of(pool, filter)) {
-                realm.routes.subscribe(key, filter, group, how.into());
+            let place = RealmKey::of(pool, filter);
+            if let Some(realm) = self.realms.get_mut(place) {
+                let new = realm.routes.subscribe(key, filter, group, how.into());
+                if new && place == RealmKey::Sys {
+                    self.sys.subscribed();
+                }
             }
         };
         if let Some(how) = direct {

@@ -118,11 +118,18 @@ impl Broker {
         let mut log = self.journal.log(session.owner);
         session.subscribe(filter.as_str(), &mut log);
         let dollar = version == Version::V31;
+        if realm == RealmKey::Sys {
+            // Before it is there itself, so that it gets what there is as retained messages.
+            self.begin_sys(self.now);
+        }
         let how = Subscribed::new(options, qos, dollar, id);
         let new = self
             .realms
             .get_mut(realm)
             .is_some_and(|realm| realm.routes.subscribe(key, topics.as_str(), group, how));
+        if realm == RealmKey::Sys && new {
+            self.sys.subscribed();
+        }
         let (kept, until) = match realm {
             RealmKey::Sys => (self.sys.retained.count(), self.sys.retained.last()),
             RealmKey::Pool(pool) => (self.retained.count_in(pool), self.retained.last()),
@@ -141,7 +148,10 @@ impl Broker {
                 until,
                 after: None,
             };
-            session.pull(filter.as_str(), pull, &mut log);
+            if let Some(session) = self.sessions.get_mut(key.0 as usize) {
+                let mut log = self.journal.log(session.owner);
+                session.pull(filter.as_str(), pull, &mut log);
+            }
         }
         Ok(ReasonCode(qos.into()))
     }
@@ -204,9 +214,15 @@ impl Broker {
     pub(super) fn forget_route(&mut self, pool: Pool, key: SessionKey, filter: TopicFilter<'_>) -> bool {
         // A client of 3.x and one of 5.0 mean different things by `$share/`, and a session may have known both.
         let mut leave = |topics: TopicFilter<'_>, group| {
-            self.realms
-                .get_mut(RealmKey::of(pool, topics.as_str()))
-                .is_some_and(|realm| realm.routes.unsubscribe(key, topics.as_str(), group))
+            let realm = RealmKey::of(pool, topics.as_str());
+            let left = self
+                .realms
+                .get_mut(realm)
+                .is_some_and(|realm| realm.routes.unsubscribe(key, topics.as_str(), group));
+            if left && realm == RealmKey::Sys {
+                self.sys.unsubscribed();
+            }
+            left
         };
         let direct = leave(filter, None);
         let shared = filter

@@ -114,6 +114,11 @@ impl ServerConn {
         !self.over && self.pings < PINGS_MAX
     }
 
+    /// PINGREQs that came and are not answered yet.
+    pub const fn pings_waiting(&self) -> u8 {
+        self.pings
+    }
+
     /// Nothing is taken and nothing is left to write: close the transport.
     pub const fn wants_close(&self) -> bool {
         matches!(self.phase, Phase::Closing) && self.unsent.is_none()

@@ -182,6 +182,10 @@ impl InFlight {
         backlog.in_flight = backlog.in_flight.saturating_sub(self.exchanges.len());
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.exchanges.len()
+    }
+
     /// Gives memory back that is not needed now.
     pub(crate) fn shrink(&mut self) {
         if self.exchanges.is_empty() {

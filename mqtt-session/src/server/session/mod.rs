@@ -18,6 +18,7 @@ use super::{
     deadlines::Armed,
     journal::{Log, Owner},
     message::Message,
+    rate::Meter,
     retained::{Quota, Serial},
     route::SessionKey,
 };
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     /// Messages received from the client and not finished.
     pub(crate) received: SmallMap<PacketId, Incoming>,
     pub(crate) rare: Option<Box<Rare>>,
+    /// Packets from its client and to it.
+    pub(crate) packets: u64,
     /// When it ends, if its client stays away.
     pub(crate) expires_at: Option<Instant>,
     /// The deadline that stands for it.
@@ -57,6 +60,10 @@ pub(crate) struct Rare {
     pub(crate) will_at: Option<Instant>,
     /// Retained messages that are still to be sent, by the filter of their new subscription; one after the other.
     pub(crate) retained: BTreeMap<Box<str>, RetainedPull>,
+    /// What is in its buckets; they are full if there is none.
+    pub(crate) meter: Option<Meter>,
+    /// When its client is read again that was too fast.
+    pub(crate) resumes_at: Option<Instant>,
 }
 
 /// A will as CONNECT left it.
@@ -94,6 +101,7 @@ impl Session {
             in_flight: InFlight::default(),
             received: SmallMap::Empty,
             rare: None,
+            packets: 0,
             expires_at: None,
             armed: Armed::default(),
             owner,
@@ -129,6 +137,20 @@ impl Session {
 
     pub(crate) fn will_at(&self) -> Option<Instant> {
         self.rare.as_ref().and_then(|rare| rare.will_at)
+    }
+
+    pub(crate) fn resumes_at(&self) -> Option<Instant> {
+        self.rare.as_ref().and_then(|rare| rare.resumes_at)
+    }
+
+    /// Buckets that are full need not be kept.
+    pub(crate) fn forget_full_meter(&mut self, now: Instant) {
+        if let Some(rare) = &mut self.rare {
+            let rate = &self.grant.limits.rate;
+            if rare.meter.as_mut().is_some_and(|meter| meter.is_full(rate, now)) {
+                rare.meter = None;
+            }
+        }
     }
 
     pub(crate) fn take_will(&mut self) -> Option<Will> {
@@ -184,11 +206,13 @@ impl Session {
 
     /// Frees the box of rare things when nothing is in it.
     pub(crate) fn tidy(&mut self) {
-        if self
-            .rare
-            .as_ref()
-            .is_some_and(|r| r.will.is_none() && r.will_at.is_none() && r.retained.is_empty())
-        {
+        if self.rare.as_ref().is_some_and(|r| {
+            r.will.is_none()
+                && r.will_at.is_none()
+                && r.retained.is_empty()
+                && r.meter.is_none()
+                && r.resumes_at.is_none()
+        }) {
             self.rare = None;
         }
     }
@@ -196,6 +220,9 @@ impl Session {
     /// Another link, or none: what belonged to the old one is gone, the rest is the session.
     pub(crate) fn unbind(&mut self) {
         self.conn = None;
+        if let Some(rare) = &mut self.rare {
+            rare.resumes_at = None;
+        }
         self.in_flight.reset();
         self.received.retain(|_, stage| {
             let keep = stage.outlives_link();
