@@ -35,7 +35,7 @@ pub use operation::{Operation, OperationError};
 pub use reconnecting::{Connector, Reconnecting};
 #[cfg(feature = "server")]
 pub use server::{
-    AllowAll, CommandError, CommandResult, Policy, Server, ServerError, ServerHandle, ServerStop, Store,
-    Verdict,
+    AllowAll, CommandError, CommandResult, Policy, Server, ServerError, ServerHandle, ServerStop, StartError,
+    Store, Verdict,
 };
 pub use task::TaskConfig;

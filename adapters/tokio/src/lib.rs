@@ -64,8 +64,8 @@ pub use listener::listen_unix;
 pub use listener::{Listener, Socket};
 pub use mqtt_async::{
     AllowAll, Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError,
-    News, Operation, OperationError, Options, Policy, ServerError, ServerHandle, ServerStop, Stop, Stopped,
-    Store, TaskConfig, Verdict, Waiting, Will,
+    News, Operation, OperationError, Options, Policy, ServerError, ServerHandle, ServerStop, StartError,
+    Stop, Stopped, Store, TaskConfig, Verdict, Waiting, Will,
 };
 use mqtt_session::{
     client::OwnedEvent,

@@ -5,16 +5,20 @@ use std::sync::mpsc::Sender;
 
 use adapter_suite::serving::{Ends, Listeners, Setup, TCP, UNIX, tell};
 use mqtt_session::server::ServerEvent;
-use mqtt_tokio::{Listener, Server};
+use mqtt_tokio::{Listener, Server, ServerError};
 
-fn serve(setup: Setup, listeners: Listeners, started: Sender<Ends>, events: Sender<ServerEvent>) {
+fn serve(
+    setup: Setup,
+    listeners: Listeners,
+    started: Sender<Ends>,
+    events: Sender<ServerEvent>,
+) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut server: Server = Server::new(setup.config);
-        adapter_suite::set_up!(server, setup);
+        let mut server = adapter_suite::set_up!(Server, setup);
         listeners.tcp.set_nonblocking(true).unwrap();
         let tcp = tokio::net::TcpListener::from_std(listeners.tcp).unwrap();
         server.listen_as(TCP, Listener::from(tcp));
@@ -25,8 +29,8 @@ fn serve(setup: Setup, listeners: Listeners, started: Sender<Ends>, events: Send
             server.listen_as(UNIX, Listener::from(unix));
         }
         started.send((server.handle(), server.stopper())).unwrap();
-        server.run(|event| tell(&events, event)).await.unwrap();
-    });
+        server.run(|event| tell(&events, event)).await
+    })
 }
 
 adapter_suite::serving!(serve);

@@ -2,7 +2,7 @@
 //!
 //! A turn: commands from [handles](ServerHandle); what was accepted; for each connection that was woken at most two reads into one
 //! buffer that all share; what the [policy](Policy) says to what clients ask; then one write for each connection that has something to
-//! be written, so that all that a turn gathers for it leaves at once;
+//! be written, so that all that a turn gathers for it leaves at once; then what has changed goes to the [store](Store), if there is one;
 //! then the next deadline. No connection has a task, a lock, a channel or a buffer of its own.
 //!
 //! | file | what it is |
@@ -11,9 +11,10 @@
 //! | `closing` | links whose connections are over |
 //! | `handle` | commands from elsewhere, and the end |
 //! | `policy` | who may do what |
-//! | `store` | where durable state is kept |
+//! | `store`, `commit` | where durable state is kept, and the thread that keeps it |
 
 mod closing;
+mod commit;
 mod error;
 mod handle;
 mod policy;
@@ -30,7 +31,7 @@ use std::{io, sync::Arc};
 
 use mqtt_session::{
     Instant,
-    server::{ConnId, Server as Machine, ServerConfig, ServerEvent, driver::Driver},
+    server::{ConnId, Restore, Server as Machine, ServerConfig, ServerEvent, driver::Driver},
 };
 use mqtt_std::Clock;
 
@@ -39,7 +40,8 @@ use crate::{
     ready::{ConnWaker, ReadyList},
 };
 use closing::Lingering;
-pub use error::ServerError;
+use commit::Commits;
+pub use error::{ServerError, StartError};
 pub use handle::{CommandError, CommandResult, ServerHandle, ServerStop};
 use handle::{Commands, Stopping};
 pub use policy::{AllowAll, Policy, Verdict};
@@ -49,6 +51,8 @@ pub use store::Store;
 const SCRATCH: usize = 64 << 10;
 /// How long clients may take to take their last bytes when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same after the store has failed.
+const FAILED_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An MQTT server on listeners of type `A`, with a timer of type `T`. [`run`](Self::run) is the whole of it.
 pub struct Server<A: Accept, T> {
@@ -66,6 +70,7 @@ pub struct Server<A: Accept, T> {
     /// `None`: all is allowed.
     policy: Option<Box<dyn Policy + Send>>,
     inside: Option<Inside>,
+    commits: Option<Commits>,
     failed: Option<io::Error>,
     commands: Commands,
     stop: ServerStop,
@@ -94,6 +99,38 @@ impl<A: Accept, T: Timer> Server<A, T> {
         Self::around(Driver::new(config), Clock::new())
     }
 
+    /// A server without listeners that goes on where this store says, and keeps in it whatever has to outlive the process
+    /// ([`ServerConfig::durable`]): sessions with their subscriptions, queues and exchanges, retained messages, and wills. What a
+    /// client is told is safe before it is told.
+    ///
+    /// Commits are made on a thread of their own, one at a time; what changes meanwhile is the next one. That thread ends, and the
+    /// store is closed, when the server is dropped, which waits for a commit that is being made.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn with_store(
+        mut config: ServerConfig,
+        mut store: impl Store + Send + 'static,
+    ) -> Result<Self, StartError> {
+        config.durable = true;
+        let clock = Clock::new();
+        let mut restore = Restore::new(config);
+        let mut read = Ok(());
+        store
+            .load(&mut |key, value| {
+                if read.is_ok() {
+                    read = restore.read(key, value);
+                }
+            })
+            .map_err(StartError::Store)?;
+        let broker = read
+            .and_then(|()| restore.finish(clock.now()))
+            .map_err(StartError::Restore)?;
+        let mut this = Self::around(Driver::from(Machine::from(broker)), clock);
+        this.commits = Some(Commits::start(store, &this.ready).map_err(StartError::Store)?);
+        Ok(this)
+    }
+
     fn around(driver: Driver, clock: Clock) -> Self {
         let ready = ReadyList::new();
         Self {
@@ -108,6 +145,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
             accept_after: None,
             policy: None,
             inside: None,
+            commits: None,
             failed: None,
             commands: Commands::new(),
             stop: ServerStop::new(&ready),
@@ -189,11 +227,14 @@ impl<A: Accept, T: Timer> Server<A, T> {
         if let Some(how) = self.stop.take() {
             self.begin_stop(now, how);
         }
+        self.persisted(now);
         self.turn(cx, now);
+        self.persist();
         while let Some(event) = self.driver.poll_event() {
             on_event(event);
         }
-        if self.stopping.is_none() || self.open > 0 || !self.lingering.is_empty() {
+        let is_busy = self.commits.as_ref().is_some_and(Commits::is_busy);
+        if self.stopping.is_none() || self.open > 0 || !self.lingering.is_empty() || is_busy {
             return Poll::Pending;
         }
         self.commands.stop();
@@ -202,6 +243,29 @@ impl<A: Accept, T: Timer> Server<A, T> {
             Some(error) => Err(ServerError::Store(error)),
             None => Ok(()),
         })
+    }
+
+    /// Lets go what waited for a commit.
+    fn persisted(&mut self, now: Instant) {
+        match self.commits.as_mut().and_then(Commits::poll) {
+            None => {}
+            Some(Ok(upto)) => self.driver.handle_persisted(now, upto),
+            Some(Err(error)) => {
+                self.failed = Some(error);
+                self.begin_stop(now, Stopping::InOrder);
+                // What waits for the store waits for ever, and with it whatever its client would be told behind it.
+                self.stopping = self.stopping.map(|until| until.min(now + FAILED_TIMEOUT));
+            }
+        }
+    }
+
+    /// Gives what has changed to the store, if it has time.
+    fn persist(&mut self) {
+        if let Some(commits) = self.commits.as_mut().filter(|commits| commits.is_idle()) {
+            if let Some(changes) = self.driver.poll_changes() {
+                commits.commit(changes);
+            }
+        }
     }
 
     fn begin_stop(&mut self, now: Instant, how: Stopping) {

@@ -25,3 +25,16 @@ pub trait Store {
         changes: &mut dyn Iterator<Item = (&'c [u8], Option<&'c [u8]>)>,
     ) -> io::Result<()>;
 }
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn load(&mut self, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+        (**self).load(each)
+    }
+
+    fn commit<'c>(
+        &mut self,
+        changes: &mut dyn Iterator<Item = (&'c [u8], Option<&'c [u8]>)>,
+    ) -> io::Result<()> {
+        (**self).commit(changes)
+    }
+}

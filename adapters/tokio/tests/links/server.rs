@@ -130,7 +130,7 @@ async fn a_server_and_its_clients_run_on_a_runtime_with_threads_and_on_several_l
         client.await.unwrap();
     }
     stop.stop();
-    server.await.unwrap();
+    server.await.unwrap().unwrap();
 }
 
 /// A pipe that counts the writes it takes, as a listener that gives itself.

@@ -48,7 +48,8 @@ impl Held {
         let after = if depends(reply) {
             self.after
         } else {
-            Batch::default()
+            // It waits for nothing but its turn; whoever looks at the last one sees what those before it wait for.
+            self.owed.back().copied().unwrap_or_default()
         };
         self.owed.push_back(after);
         !core::mem::replace(&mut self.listed, true)

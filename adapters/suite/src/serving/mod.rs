@@ -3,6 +3,8 @@
 //! An adapter's tests give a function that runs a server in a thread, and say `adapter_suite::serving!(function);`. The clients
 //! here are sockets, written and read by hand.
 
+mod durable;
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -11,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+pub use durable::*;
 use mqtt_proto::{
     Packet, PacketType, Properties, QoS, ReasonCode, Sender, TopicName, Version, frame_len,
     packet::{Publish, PublishHead, SubscriptionOptions},
@@ -20,7 +23,7 @@ use mqtt_session::{
     Instant,
     server::{Asked, ConnId, Decision, Ended, LocalOptions, Question, Server, ServerConfig, ServerEvent},
 };
-use mqtt_tokio::{CommandError, ServerHandle, ServerStop, Verdict};
+use mqtt_tokio::{CommandError, ServerError, ServerHandle, ServerStop, Store, Verdict};
 
 use crate::PATIENCE;
 
@@ -57,22 +60,29 @@ pub struct Setup {
     pub policy: Option<Decide>,
     /// Who takes the deliveries of local connections.
     pub inside: Option<Inside>,
+    /// Where durable state is kept, if anywhere.
+    pub store: Option<Box<dyn Store + Send>>,
 }
 
-/// Does to a server of any runtime what a [`Setup`] says.
+/// A server of this type as a [`Setup`] says.
 #[macro_export]
 macro_rules! set_up {
-    ($server:expr, $setup:expr) => {
+    ($type:ty, $setup:expr) => {{
+        let mut server = match $setup.store {
+            Some(store) => <$type>::with_store($setup.config, store).unwrap(),
+            None => <$type>::new($setup.config),
+        };
         if let Some(timeout) = $setup.stop_timeout {
-            $server.set_stop_timeout(timeout);
+            server.set_stop_timeout(timeout);
         }
         if let Some(policy) = $setup.policy {
-            $server.set_policy(policy);
+            server.set_policy(policy);
         }
         if let Some(inside) = $setup.inside {
-            $server.set_inside(inside);
+            server.set_inside(inside);
         }
-    };
+        server
+    }};
 }
 
 impl core::fmt::Debug for Setup {
@@ -88,7 +98,8 @@ const SUBSCRIBE: &[u8] = b"\x82\x07\x00\x01\x00\x00\x01t\x00";
 pub type Ends = (ServerHandle, ServerStop);
 
 /// Runs a server until it is stopped; gives its ends first, and every event.
-pub type Serve = fn(Setup, Listeners, mpsc::Sender<Ends>, mpsc::Sender<ServerEvent>);
+pub type Serve =
+    fn(Setup, Listeners, mpsc::Sender<Ends>, mpsc::Sender<ServerEvent>) -> Result<(), ServerError>;
 
 struct Running {
     address: SocketAddr,
@@ -97,7 +108,7 @@ struct Running {
     handle: ServerHandle,
     stop: ServerStop,
     events: Receiver<ServerEvent>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), ServerError>>,
 }
 
 fn start(serve: Serve, setup: Setup) -> Running {
@@ -132,6 +143,12 @@ impl Running {
         Peer::connected(stream, id)
     }
 
+    fn kept(&self, id: &str) -> Peer<TcpStream> {
+        let stream = TcpStream::connect(self.address).expect("a server");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Peer::kept(stream, id)
+    }
+
     /// The next client that was accepted.
     fn accepted(&self) -> ConnId {
         loop {
@@ -143,10 +160,16 @@ impl Running {
     }
 
     fn join(self) -> Receiver<ServerEvent> {
-        self.thread.join().expect("the server has not panicked");
+        let (end, events) = self.end();
+        end.expect("it was told to stop");
+        events
+    }
+
+    fn end(self) -> (Result<(), ServerError>, Receiver<ServerEvent>) {
+        let end = self.thread.join().expect("the server has not panicked");
         #[cfg(unix)]
         std::fs::remove_file(&self.path).expect("the name of the socket");
-        self.events
+        (end, self.events)
     }
 }
 
@@ -158,11 +181,21 @@ struct Peer<S> {
 
 impl<S: Read + Write> Peer<S> {
     fn connected(stream: S, id: &str) -> Self {
+        Self::connected_as(stream, id, b"\x10\x00\x00\x04MQTT\x05\x02\x00\x00\x00\x00")
+    }
+
+    /// With a session that is kept for an hour.
+    fn kept(stream: S, id: &str) -> Self {
+        let connect = b"\x10\x00\x00\x04MQTT\x05\x00\x00\x00\x05\x11\x00\x00\x0e\x10\x00";
+        Self::connected_as(stream, id, connect)
+    }
+
+    fn connected_as(stream: S, id: &str, connect: &[u8]) -> Self {
         let mut this = Self {
             stream,
             received: Vec::new(),
         };
-        let mut connect = b"\x10\x00\x00\x04MQTT\x05\x02\x00\x00\x00\x00".to_vec();
+        let mut connect = connect.to_vec();
         connect.push(u8::try_from(id.len()).expect("a short name"));
         connect.extend_from_slice(id.as_bytes());
         connect[1] = u8::try_from(connect.len() - 2).expect("a short packet");
