@@ -1,6 +1,7 @@
 //! What is asked before it is done, and what comes meanwhile.
 
 mod authenticating;
+mod chaos;
 mod connecting;
 mod permitting;
 mod table;
