@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use crate::net::*;
 
-const NAMES: [&str; 4] = ["a", "a/b", "$x/b", "b"];
+const NAMES: [&str; 6] = ["a", "a/b", "$x/b", "b", "a/long-name", "long-name/b"];
+/// Clients of 5.0 take so many topic aliases.
+const ALIASES: u16 = 1;
 const CLIENTS: [&str; 4] = ["one", "two", "three", "one"];
 const FILTERS: [&str; 6] = ["a", "a/+", "#", "$share/g/a/#", "$share/g/#", "+/b"];
 
@@ -113,7 +115,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
                 client, version, clean, expiry, receive_maximum, will
             }
         ),
-        8 => (c.clone(), 0..4_usize, 0..3_u8, 1..4_u16, any::<bool>(), any::<bool>(), prop::option::of(0..9_u32), 0..80_usize)
+        8 => (c.clone(), 0..6_usize, 0..3_u8, 1..4_u16, any::<bool>(), any::<bool>(), prop::option::of(0..9_u32), 0..80_usize)
             .prop_map(|(client, name, qos, id, retain, dup, expiry, len)| Step::Publish {
                 client, name, qos, id, retain, dup, expiry, len
             }),
@@ -135,7 +137,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 fn inside() -> impl Strategy<Value = Inside> {
     prop_oneof![
         1 => Just(Inside::OpenOrClose),
-        3 => (0..4_usize, 0..3_u8, any::<bool>())
+        3 => (0..6_usize, 0..3_u8, any::<bool>())
             .prop_map(|(name, qos, retain)| Inside::Publish { name, qos, retain }),
         3 => (0..5_usize, 0..3_u8).prop_map(|(pattern, qos)| Inside::Subscribe { pattern, qos }),
         1 => Just(Inside::Unsubscribe),
@@ -388,6 +390,7 @@ fn one(
             let list = [
                 Property::SessionExpiryInterval(expiry),
                 Property::ReceiveMaximum(receive_maximum),
+                Property::TopicAliasMaximum(ALIASES),
             ];
             let connect = Connect {
                 clean_start: clean,
@@ -521,7 +524,7 @@ fn one(
 /// The rules that one connection's output shows by itself.
 pub(crate) fn check(version: Version, bytes: &[u8]) {
     let mut rest = bytes;
-    let (mut first, mut last) = (true, false);
+    let (mut first, mut last, mut named) = (true, false, [false; 1 + ALIASES as usize]);
     while let Ok(mqtt_proto::Frame::Len(len)) = mqtt_proto::frame_len(rest, u32::MAX) {
         let packet = Packet::decode(version, mqtt_proto::Sender::Server, &rest[..len]).unwrap();
         assert_eq!(
@@ -532,6 +535,14 @@ pub(crate) fn check(version: Version, bytes: &[u8]) {
         assert!(!last, "5/MQTT-3.14.4-1");
         first = false;
         last = matches!(packet, Packet::Disconnect(_));
+        if let Packet::Publish(publish) = packet {
+            let alias = publish.head.properties.topic_alias().map(usize::from);
+            let known = alias.map(|alias| core::mem::replace(&mut named[alias], true));
+            assert!(
+                !publish.head.topic.is_empty() || known == Some(true),
+                "5/MQTT-3.3.2-7, 5/MQTT-3.1.2-26"
+            );
+        }
         rest = &rest[len..];
     }
 }
