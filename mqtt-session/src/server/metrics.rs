@@ -106,6 +106,10 @@ pub struct Totals {
     pub messages_in: [u64; 3],
     /// PUBLISH packets to clients, by QoS; repeats included.
     pub messages_out: [u64; 3],
+    /// Messages that local connections published.
+    pub inside_in: u64,
+    /// Messages that local connections took.
+    pub inside_out: u64,
     /// Bytes of the payloads from clients.
     pub payload_bytes_in: u64,
     /// Bytes of the payloads to clients.

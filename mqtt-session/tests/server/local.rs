@@ -6,7 +6,7 @@ use mqtt_proto::{
     topic::Pattern,
 };
 use mqtt_session::server::{
-    ConnId, DropCause, Ended, LocalOptions, LocalSubscription, NotPublished, ServerEvent,
+    Bucket, ConnId, DropCause, Ended, Grant, LocalOptions, LocalSubscription, NotPublished, ServerEvent,
 };
 
 use crate::net::*;
@@ -194,6 +194,42 @@ fn a_message_of_qos_1_is_refused_while_a_connected_subscriber_has_no_room() {
         // What fits into no queue is dropped: to wait would not help.
         assert_eq!(net.tell(inside, "t", Q1, &"x".repeat(500)), Ok(2));
     }
+}
+
+#[test]
+fn who_publishes_faster_than_its_grant_allows_is_refused_until_time_has_passed() {
+    for qos in [Q0, Q1, Q2] {
+        let mut net = Net::new();
+        let mut grant = Grant::default();
+        grant.limits.rate.messages = Some(Bucket {
+            per_second: 1,
+            burst: 2,
+        });
+        let mut options = LocalOptions::new("inside");
+        options.grant = Some(grant);
+        let (now, broker) = (net.now, net.server.broker_mut());
+        let inside = broker.open_local(now, options).unwrap();
+        let all: Vec<_> = (0..4).map(|_| net.tell(inside, "t", qos, "x")).collect();
+        let refused = Err(NotPublished::Overloaded);
+        assert_eq!(all, [Ok(0), Ok(0), refused.clone(), refused.clone()]);
+        net.pass_secs(1);
+        assert_eq!(net.tell(inside, "t", qos, "x"), Ok(0));
+        assert_eq!(net.tell(inside, "t", qos, "x"), refused);
+    }
+}
+
+#[test]
+fn what_goes_in_and_out_inside_is_counted_apart_from_packets() {
+    let mut net = Net::new();
+    let inside = net.local("inside");
+    net.hear(inside, "#");
+    for _ in 0..3 {
+        net.tell(inside, "t", Q1, "x").unwrap();
+    }
+    assert!(net.server.broker_mut().poll_delivery(net.now, inside).is_some());
+    let total = net.server.broker().metrics(net.now).total;
+    assert_eq!((total.inside_in, total.inside_out), (3, 1));
+    assert_eq!((total.messages_in, total.packets_out), ([0; 3], 0));
 }
 
 #[test]

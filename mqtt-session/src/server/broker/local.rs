@@ -101,10 +101,12 @@ impl Broker {
     /// Publishes on a local connection; says how many subscribers the message goes to. Packet id and DUP are not looked at.
     /// `$SYS` is the server's own. What is durable of the message is so when the next changes have been persisted.
     ///
-    /// It is refused as overloaded while a subscriber that is connected has no room for it in its queue: it reads more
-    /// slowly than is published, and a wire would hold its publisher back here. That concerns QoS 1 and 2, and not those
-    /// who were opened with [`LocalOptions::drop_when_full`]; the queues of clients that are away do not count, because no
-    /// waiting helps, nor those of shared subscriptions, where another member takes the message.
+    /// It is refused as overloaded
+    /// - while the [rate](crate::server::ClientLimits::rate) of its grant is used up;
+    /// - while a subscriber that is connected has no room for it in its queue: it reads more slowly than is published, and a
+    ///   wire would hold its publisher back here. That concerns QoS 1 and 2, and not those who were opened with
+    ///   [`LocalOptions::drop_when_full`]; the queues of clients that are away do not count, because no waiting helps, nor
+    ///   those of shared subscriptions, where another member takes the message.
     ///
     /// # Errors
     ///
@@ -148,6 +150,10 @@ impl Broker {
         if refuses && self.finds_no_room(&head, publish.payload.len(), origin) {
             return Err(NotPublished::Overloaded);
         }
+        if !self.keeps_rate(now, conn, publish) {
+            return Err(NotPublished::Overloaded);
+        }
+        self.totals.inside_in += 1;
         let flags = (head.retain, publish.payload.is_empty());
         let topic = head.topic.as_str();
         let reached = self.spread(origin, topic, flags, || Message::new(now, &head, publish.payload));
@@ -267,6 +273,7 @@ impl Broker {
             };
             // 5/MQTT-3.3.2-5
             if waiting.message.expires_at() > now {
+                self.totals.inside_out += 1;
                 return Some(waiting.into_delivery());
             }
             self.events.drop_messages(DropCause::Expired, 1);

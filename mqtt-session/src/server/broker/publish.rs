@@ -149,7 +149,7 @@ impl Broker {
     }
 
     /// The client may publish this now, or is made to wait after it.
-    fn keeps_rate(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) -> bool {
+    pub(super) fn keeps_rate(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) -> bool {
         let Some((link, session)) = self.session_of(conn) else {
             return true;
         };
