@@ -7,7 +7,7 @@ use mqtt_proto::{
     Frame, Packet, QoS, ReasonCode, Sender, TopicFilter, Version, frame_len,
     packet::{Connect, Filters, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Unsubscribe},
 };
-use mqtt_session::server::{Challenge, Decision, Refusal, Remarks, Terms};
+use mqtt_session::server::{Decision, Refusal, Remarks, Terms};
 use proptest::prelude::*;
 
 use super::*;
@@ -103,7 +103,7 @@ struct Office {
 fn decision(how: u8) -> Decision {
     match how % 32 {
         0..=6 | 16.. => Decision::Allow,
-        7 => Decision::Accept(Box::new(Terms::default())),
+        7 => Decision::Accept(Box::default()),
         8 => Decision::Deny(ReasonCode::NOT_AUTHORIZED),
         // Any code, fitting or not.
         9 => Decision::Deny(ReasonCode(how ^ 0xA5)),
@@ -119,7 +119,7 @@ fn decision(how: u8) -> Decision {
             terms.remarks = Remarks::reason("yes");
             Decision::Accept(Box::new(terms))
         }
-        _ => Decision::Continue(Box::new(Challenge::default())),
+        _ => Decision::Continue(Box::default()),
     }
 }
 
@@ -176,10 +176,11 @@ impl Office {
         if let Some(question) = self.desk.net.server.question(ticket) {
             if let Asked::Publish(publish) = question.asked {
                 let n = number(publish.payload);
-                match decision {
-                    Decision::Allow | Decision::Accept(_) => self.allowed.insert(n),
-                    _ => self.refused.insert(n),
-                };
+                if matches!(decision, Decision::Allow | Decision::Accept(_)) {
+                    self.allowed.insert(n);
+                } else {
+                    self.refused.insert(n);
+                }
             }
         }
         self.desk.decide(ticket, decision);
