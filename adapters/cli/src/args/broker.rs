@@ -20,6 +20,9 @@ pub struct Broker {
     /// repeated. Port 0: any that is free. Without a file: 127.0.0.1:1883
     #[arg(long = "listen", value_name = "ADDRESS", value_parser = ListenAddress::parse)]
     pub listen: Vec<ListenAddress>,
+    /// Keep sessions, retained messages and wills in this directory, so that they outlive the process
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// File of users and passwords, for all listeners: see `mqtt passwd`
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,

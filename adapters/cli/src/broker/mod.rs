@@ -17,6 +17,7 @@ use std::{
 
 use mqtt_access::{Door, Gate, Reviewed, Verifier};
 use mqtt_session::server::{Question, ServerConfig};
+use mqtt_store::Database;
 use mqtt_tokio::{ServerHandle, Verdict};
 use tracing::{info, warn};
 
@@ -49,7 +50,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let doors = doors::read(&settings.listeners).map_err(|error| Failure::new(error.to_string()))?;
     let verifier = Verifier::new(settings.password_threads, settings.password_queue)
         .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
-    let mut server = mqtt_tokio::Server::new(config(&settings, &doors));
+    let mut server = open(&settings, config(&settings, &doors))?;
     let gate = Gate::new(doors, verifier);
     let handle = server.handle();
     server.set_policy(policy(gate.clone(), handle.clone()));
@@ -68,6 +69,10 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         }
         server.listen_as(number, bound.listener);
         files.extend(bound.file);
+    }
+    if settings.data.is_some() {
+        // Rules may have changed while nobody was there.
+        review(&gate, &handle);
     }
     let stop = server.stopper();
     let events = Arc::new(Mutex::new(logging::Events::default()));
@@ -98,6 +103,16 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// A server that goes on where its data say, if there are any.
+fn open(settings: &Settings, config: ServerConfig) -> Result<mqtt_tokio::Server, Failure> {
+    let Some(data) = &settings.data else {
+        return Ok(mqtt_tokio::Server::new(config));
+    };
+    let store = Database::open(data).map_err(|error| Failure::new(error.to_string()))?;
+    mqtt_tokio::Server::with_store(config, store)
+        .map_err(|error| Failure::new(format!("{}: {error}", data.display())))
 }
 
 /// What the server is told: listeners by their numbers.
@@ -148,16 +163,24 @@ fn read_again(settings: &Settings, gate: &Gate, handle: &ServerHandle) {
         Ok(doors) => gate.replace(doors),
         Err(error) => return warn!(%error, "passwords and access rules stay as they were"),
     }
+    info!("passwords and access rules read again");
+    review(gate, handle);
+}
+
+/// Holds who is inside against what is in force, when the server's next turn comes.
+fn review(gate: &Gate, handle: &ServerHandle) {
     let gate = gate.clone();
-    let review = handle.try_with(move |server, now| {
+    let done = handle.try_with(move |server, now| {
         let Reviewed {
             clients,
             subscriptions,
             ..
         } = gate.review(server.broker_mut(), now);
-        info!(clients, subscriptions, "passwords and access rules read again");
+        if clients > 0 || subscriptions > 0 {
+            info!(clients, subscriptions, "taken away by passwords and access rules");
+        }
     });
-    if let Err(error) = review {
-        warn!(%error, "passwords and access rules read again, but who is inside was not reviewed");
+    if let Err(error) = done {
+        warn!(%error, "who is inside was not held against passwords and access rules");
     }
 }

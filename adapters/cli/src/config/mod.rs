@@ -17,7 +17,7 @@ mod read;
 mod server;
 mod setting;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mqtt_session::server::ServerConfig;
 
@@ -33,6 +33,8 @@ use crate::{args::Broker, failure::Failure};
 pub struct Settings {
     /// What holds for the whole broker. Its offers stand in the listeners.
     pub server: ServerConfig,
+    /// The directory of what outlives the process; without one, nothing does.
+    pub data: Option<PathBuf>,
     /// Threads that verify passwords.
     pub password_threads: usize,
     /// Passwords that may wait for that.
@@ -47,6 +49,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             server: ServerConfig::default(),
+            data: None,
             password_threads: 1,
             password_queue: 100,
             log: Log::default(),
@@ -96,6 +99,9 @@ impl Settings {
                 listener.access_rules.clone_from(&args.access_rules);
             }
             listener.anonymous = args.anonymous.or(listener.anonymous);
+        }
+        if args.data.is_some() {
+            self.data.clone_from(&args.data);
         }
         self.log.level = args.log_level.unwrap_or(self.log.level);
         self.log.format = args.log_format.unwrap_or(self.log.format);

@@ -16,7 +16,9 @@ fn write(out: &mut String, settings: &Settings) -> fmt::Result {
         "# Configuration of `mqtt broker --config FILE`. Every key may be left out; what stands here is then so, but for keys\n\
          # behind a '#', which have no value. Paths are relative to where the broker was started. Options on the command line win.\n",
     );
-    section(out, server::KEYS, settings)?;
+    for keys in [server::KEYS, server::SYS] {
+        section(out, keys, settings)?;
+    }
     write!(out, "\n[log]\n")?;
     section(out, log::KEYS, &settings.log)?;
     write!(

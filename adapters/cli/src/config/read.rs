@@ -45,7 +45,7 @@ fn settings(text: &str) -> Result<Settings, Wrong> {
     let root = root.get_ref();
     section(
         root,
-        &[server::KEYS],
+        &[server::KEYS, server::SYS],
         &["log", "limits", "listener"],
         &mut settings,
     )?;

@@ -1,13 +1,19 @@
 //! Keys of the whole server: those at the top, and `[limits]`.
 
+use core::time::Duration;
+
 use mqtt_session::server::Limits;
 
 use super::{
     Settings,
     key::{Key, keys},
+    setting::Setting as _,
 };
 
 pub(super) const KEYS: &[Key<Settings>] = keys! { Settings {
+    /// The directory in which sessions, what waits for them and is under way, retained messages and wills outlive the
+    /// process. Whatever a client is told is safe there before it is told. Without it, all is gone with the process.
+    data = "\"/var/lib/mqtt\"",
     /// Whether messages of QoS 0 wait for clients that are away, too.
     queue_qos_0_while_away: server.queue_qos_0_while_away,
     /// What happens to a message that finds the queue of a session full: it is dropped ("newest"), the messages that wait
@@ -23,6 +29,18 @@ pub(super) const KEYS: &[Key<Settings>] = keys! { Settings {
     /// one that had to wait longer than a decision may take is refused.
     password_queue,
 }};
+
+pub(super) const SYS: &[Key<Settings>] = &[Key {
+    name: "sys_interval",
+    doc: " Seconds from one time that the broker publishes how it is, in $SYS/broker/..., to the next; 0 is never.\n \
+          Nothing is published while nobody is subscribed.\n",
+    set: |settings, value| {
+        settings.server.sys_interval = Some(Duration::read(value)?).filter(|interval| !interval.is_zero());
+        Ok(())
+    },
+    get: |settings| settings.server.sys_interval.unwrap_or_default().write(),
+    example: "",
+}];
 
 pub(super) const LIMITS: &[Key<Limits>] = keys! { Limits {
     /// Connections at a time.

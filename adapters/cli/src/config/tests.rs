@@ -23,7 +23,7 @@ fn whatever_the_server_can_be_told_stands_in_the_configuration() {
     let tables = [
         (
             fields(&format!("{:#?}", ServerConfig::default())),
-            names(&[server::KEYS]),
+            names(&[server::KEYS, server::SYS]),
             // From the system; `data`; tables of their own.
             &["seed", "durable", "offers", "limits"][..],
         ),
@@ -63,6 +63,8 @@ fn what_is_printed_reads_back_to_the_same() {
     other.server.drop_policy = mqtt_session::server::DropPolicy::Oldest;
     other.server.limits.connections = 7;
     other.log.format = LogFormat::Json;
+    other.server.sys_interval = None;
+    other.data = Some("/data".into());
     let mut unix = Listener {
         address: Some(ListenAddress::Unix("/run/\"mqtt\" \\ é".into())),
         anonymous: Some(true),

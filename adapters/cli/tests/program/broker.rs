@@ -143,3 +143,25 @@ fn a_broker_that_anybody_may_use_says_so() {
     closed.signal("TERM");
     assert!(closed.err.drain().is_empty());
 }
+
+#[test]
+fn what_was_acknowledged_outlives_a_broker_that_is_killed() {
+    let directory = crate::directory::Directory::new();
+    let data = directory.path("data");
+    let mut broker = Broker::with(&["--data", &data]);
+    broker.publish(&["-q", "1", "-r", "-t", "kept", "-m", "retained"]);
+    let session = ["-c", "-i", "me", "-q", "2", "-t", "a"];
+    Process::subscriber(&broker, &session).kill();
+    broker.publish(&["-q", "2", "-t", "a", "-m", "while away"]);
+
+    // Two on one directory would not end well.
+    let output = run(&["broker", "--listen", "127.0.0.1:0", "--data", &data]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error(&output).contains(&data), "{}", error(&output));
+
+    broker.process.kill();
+    let broker = Broker::with(&["--data", &data]);
+    assert_eq!(broker.subscribe(&["-t", "kept", "-C", "1"]), ["retained"]);
+    let again = [&session[..], &["-C", "1"]].concat();
+    assert_eq!(broker.subscribe(&again), ["while away"]);
+}
