@@ -7,6 +7,8 @@ use mqtt_proto::{
     packet::{Connect, Disconnect, RetainHandling, SubscriptionOptions, Will},
 };
 
+use mqtt_session::server::{Bucket, Decision, Refusal, Remarks};
+
 use crate::net::*;
 
 const TABLE: &str = include_str!("../../../docs/versions.md");
@@ -87,6 +89,15 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "a session of a client that was lost, after 200 seconds",
         session_after_a_while,
     ),
+    ("PUBLISH to `$SYS`, which is the server's own", sys),
+    ("two PUBLISH where one is allowed in a second", too_fast),
+    ("SUBSCRIBE that a rule does not allow", not_allowed),
+    (
+        "CONNECT that a rule does not allow, with words about it",
+        refused_with_words,
+    ),
+    ("CONNECT that is sent to another server", redirected),
+    ("disconnected by the owner of the server", kicked),
     ("to a client of 5.0 from one of this version", to_5_0),
 ];
 
@@ -548,4 +559,69 @@ fn to_5_0(version: Version) -> Vec<String> {
     one.head.properties = only_5(version, &list);
     net.publish(from, one);
     net.recv(to)
+}
+
+fn sys(version: Version) -> Vec<String> {
+    let (mut net, from, _) = two(version);
+    net.publish(from, message("$SYS/x", Q1, 1, "x"));
+    net.recv(from)
+}
+
+fn too_fast(version: Version) -> Vec<String> {
+    let mut net = Net::with(|config| {
+        config.offer_mut(0).grant.limits.rate.messages = Some(Bucket {
+            per_second: 1,
+            burst: 1,
+        });
+    });
+    let from = net.client(version, "p");
+    for n in 1..3 {
+        net.publish(from, message("t", Q1, n, "x"));
+    }
+    net.recv(from)
+}
+
+/// Gives this answer to all questions.
+fn decide(net: &mut Net, decision: &Decision) {
+    while let Some(ticket) = net.server.poll_question() {
+        net.server.handle_decision(net.now, ticket, decision.clone());
+    }
+}
+
+fn not_allowed(version: Version) -> Vec<String> {
+    let mut net = Net::with(|config| config.offer_mut(0).asks.subscribe = true);
+    let to = net.client(version, "s");
+    assert_eq!(
+        net.subscribe_with(to, "t", SubscriptionOptions::new(Q1), None),
+        [""; 0]
+    );
+    decide(&mut net, &Decision::Deny(ReasonCode::NOT_AUTHORIZED));
+    net.recv(to)
+}
+
+fn asked_to_connect(version: Version, decision: &Decision) -> Vec<String> {
+    let mut net = Net::with(|config| config.offer_mut(0).asks.connect = true);
+    let end = net.open(version);
+    net.send(end, Packet::Connect(connect(version, "c")));
+    decide(&mut net, decision);
+    net.recv(end)
+}
+
+fn refused_with_words(version: Version) -> Vec<String> {
+    let mut refusal = Refusal::new(ReasonCode::BANNED);
+    refusal.remarks = Remarks::reason("because");
+    asked_to_connect(version, &Decision::Refuse(Box::new(refusal)))
+}
+
+fn redirected(version: Version) -> Vec<String> {
+    let refusal = Refusal::redirect(ReasonCode::USE_ANOTHER_SERVER, "other:1883");
+    asked_to_connect(version, &Decision::Refuse(Box::new(refusal)))
+}
+
+fn kicked(version: Version) -> Vec<String> {
+    let mut net = Net::new();
+    let end = net.client(version, "c");
+    let code = ReasonCode::ADMINISTRATIVE_ACTION;
+    net.server.broker_mut().disconnect_client(net.now, end.id, code);
+    net.recv(end)
 }
