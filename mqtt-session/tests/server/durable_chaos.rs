@@ -71,41 +71,41 @@ fn comes_back(net: &Net, entries: &Entries) {
 
 /// The session that is not kept without its connection.
 fn ends_at_once(key: &[u8], value: &[u8]) -> Option<u64> {
-    match Entry::decode(key, value).unwrap() {
-        Entry::Session { session, kept } if kept.expiry == 0 => Some(session),
-        _ => None,
-    }
+    let Entry::Session { session, kept } = Entry::decode(key, value).unwrap() else {
+        return None;
+    };
+    (kept.expiry == 0).then_some(session)
 }
 
 /// What an entry says that is so whether a client is connected or not.
 fn lasting(net: &Net, entry: &Entry<'_>, ending: &[u64]) -> Option<String> {
-    match entry {
-        Entry::Session { session, kept } => {
-            let mut kept = kept.clone();
-            if kept.expiry == 0 {
-                return None;
-            }
-            // Those who were there left now.
-            kept.away.get_or_insert(Away {
-                expires_at: (kept.expiry != u32::MAX)
-                    .then(|| net.now + core::time::Duration::from_secs(kept.expiry.into())),
-                will_at: None,
-            });
-            Some(format!("{session} {kept:?}"))
+    if let Entry::Session { session, kept } = entry {
+        let mut kept = kept.clone();
+        if kept.expiry == 0 {
+            return None;
         }
-        Entry::Subscription { session, .. }
-        | Entry::Waiting { session, .. }
-        | Entry::InFlight { session, .. }
-        | Entry::Received { session, .. }
-        | Entry::Pull { session, .. }
-            if ending.contains(session) =>
-        {
-            None
-        }
-        // Whose they are has been said.
-        Entry::Message { .. } if !ending.is_empty() => None,
-        _ => Some(format!("{entry:?}")),
+        // Those who were there left now.
+        let expiry = kept.expiry;
+        kept.away.get_or_insert_with(|| Away {
+            expires_at: (expiry != u32::MAX)
+                .then(|| net.now + core::time::Duration::from_secs(expiry.into())),
+            will_at: None,
+        });
+        return Some(format!("{session} {kept:?}"));
     }
+    if let Entry::Subscription { session, .. }
+    | Entry::Waiting { session, .. }
+    | Entry::InFlight { session, .. }
+    | Entry::Received { session, .. }
+    | Entry::Pull { session, .. } = entry
+    {
+        if ending.contains(session) {
+            return None;
+        }
+    }
+    // Whose they are has been said.
+    let is_message = matches!(entry, Entry::Message { .. });
+    (!is_message || ending.is_empty()).then(|| format!("{entry:?}"))
 }
 
 proptest! {
