@@ -8,9 +8,15 @@ use crate::Instant;
 #[derive(Clone, Debug)]
 pub(crate) struct Deadlines<K>(BTreeSet<(Instant, K)>);
 
-/// The deadline that stands in the order for one key.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Armed(Option<Instant>);
+/// The deadline that stands in the order for one key; [`Instant::MAX`] for none.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Armed(Instant);
+
+impl Default for Armed {
+    fn default() -> Self {
+        Self(Instant::MAX)
+    }
+}
 
 impl<K: Ord + Copy> Deadlines<K> {
     pub(crate) const fn new() -> Self {
@@ -19,14 +25,14 @@ impl<K: Ord + Copy> Deadlines<K> {
 
     /// Puts the key at this moment, and nowhere else; `None` takes it out.
     pub(crate) fn set(&mut self, key: K, armed: &mut Armed, at: Option<Instant>) {
-        let at = at.filter(|&at| at != Instant::MAX);
+        let at = at.unwrap_or(Instant::MAX);
         if armed.0 == at {
             return;
         }
-        if let Some(old) = armed.0 {
-            self.0.remove(&(old, key));
+        if armed.0 != Instant::MAX {
+            self.0.remove(&(armed.0, key));
         }
-        if let Some(at) = at {
+        if at != Instant::MAX {
             self.0.insert((at, key));
         }
         armed.0 = at;
@@ -49,6 +55,6 @@ impl<K: Ord + Copy> Deadlines<K> {
 impl Armed {
     /// No deadline stands, or one after this moment.
     pub(crate) fn is_later_than(self, at: Instant) -> bool {
-        self.0.is_none_or(|armed| at < armed)
+        at < self.0
     }
 }

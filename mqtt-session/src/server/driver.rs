@@ -13,7 +13,7 @@
 //! One write per connection and turn is what makes it fast: one write per message costs ten to thirty times as much. An
 //! idle connection owns no buffer: only an incomplete packet, and the rest of a write that the transport did not take.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use mqtt_proto::ReasonCode;
 
@@ -38,12 +38,55 @@ pub struct Driver {
 #[derive(Clone, Debug, Default)]
 struct Wire {
     generation: u32,
+    /// The transport takes nothing at present.
+    blocked: bool,
+    left: Option<Box<Left>>,
+}
+
+/// What a turn has left over.
+#[derive(Clone, Debug, Default)]
+struct Left {
     /// Received and not consumed: an incomplete packet, or more than the server has room for.
     rest: Vec<u8>,
     /// Taken from the server and not written.
     unsent: Vec<u8>,
-    /// The transport takes nothing at present.
-    blocked: bool,
+}
+
+impl Wire {
+    fn rest(&self) -> &[u8] {
+        self.left.as_ref().map_or(&[], |left| &left.rest)
+    }
+
+    fn unsent(&self) -> &[u8] {
+        self.left.as_ref().map_or(&[], |left| &left.unsent)
+    }
+
+    /// So many bytes of the rest were consumed.
+    fn consumed(&mut self, n: usize) {
+        self.change(|left| drop_front(&mut left.rest, n));
+    }
+
+    /// So many bytes of the unsent ones were written.
+    fn written(&mut self, n: usize) {
+        self.change(|left| drop_front(&mut left.unsent, n));
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Left)) {
+        if let Some(left) = &mut self.left {
+            change(left);
+            if left.rest.is_empty() && left.unsent.is_empty() {
+                self.left = None;
+            }
+        }
+    }
+}
+
+fn drop_front(bytes: &mut Vec<u8>, n: usize) {
+    if n >= bytes.len() {
+        *bytes = Vec::new();
+    } else if n > 0 {
+        bytes.drain(..n);
+    }
 }
 
 /// What became of a write.
@@ -142,13 +185,13 @@ impl Driver {
         let Some(wire) = wire(&mut self.wires, c) else {
             return false;
         };
-        if wire.rest.is_empty() {
+        if wire.rest().is_empty() {
             let consumed = self.server.handle_input(now, c, bytes);
             if let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
-                wire.rest.extend_from_slice(rest);
+                wire.left.get_or_insert_default().rest.extend_from_slice(rest);
             }
         } else {
-            wire.rest.extend_from_slice(bytes);
+            wire.left.get_or_insert_default().rest.extend_from_slice(bytes);
             self.go_on(now, c);
         }
         self.wants_input(c)
@@ -159,15 +202,11 @@ impl Driver {
         let Some(wire) = wire(&mut self.wires, c) else {
             return;
         };
-        if wire.rest.is_empty() {
+        if wire.rest().is_empty() {
             return;
         }
-        let consumed = self.server.handle_input(now, c, &wire.rest);
-        if consumed >= wire.rest.len() {
-            wire.rest = Vec::new();
-        } else if consumed > 0 {
-            wire.rest.drain(..consumed);
-        }
+        let consumed = self.server.handle_input(now, c, wire.rest());
+        wire.consumed(consumed);
     }
 
     /// This client may be read.
@@ -184,14 +223,14 @@ impl Driver {
             if self.server.is_late(c) {
                 return Flushed::Dead;
             }
-            let is_rest = !wire.unsent.is_empty();
+            let is_rest = !wire.unsent().is_empty();
             let taken = if is_rest {
                 0
             } else {
                 self.server.take_transmit(now, c, &mut self.scratch)
             };
             let out = if is_rest {
-                &wire.unsent
+                wire.unsent()
             } else {
                 self.scratch.get(..taken).unwrap_or_default()
             };
@@ -203,14 +242,15 @@ impl Driver {
                 };
                 if n < out.len() {
                     if is_rest {
-                        wire.unsent.drain(..n);
+                        wire.written(n);
                     } else {
-                        wire.unsent = out.get(n..).unwrap_or_default().to_vec();
+                        let unsent = out.get(n..).unwrap_or_default().to_vec();
+                        wire.left.get_or_insert_default().unsent = unsent;
                     }
                     wire.blocked = true;
                     return Flushed::Blocked;
                 }
-                wire.unsent = Vec::new();
+                wire.written(usize::MAX);
             }
             if self.server.wants_close(c) {
                 return Flushed::Dead;

@@ -525,9 +525,9 @@ mod tests {
     fn what_every_connection_costs_is_small() {
         let sizes = [
             ("ServerConn", size_of::<ServerConn>(), 48),
-            ("place of a connection", size_of::<Option<Place>>(), 72),
+            ("place of a connection", size_of::<Option<Place>>(), 64),
             ("Link", broker::LINK_SIZE, 128),
-            ("Session", size_of::<session::Session>(), 288),
+            ("Session", size_of::<session::Session>(), 216),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),
         ];

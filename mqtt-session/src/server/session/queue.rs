@@ -1,6 +1,6 @@
 //! Messages that wait for one session: bounded by count and bytes.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use mqtt_proto::QoS;
 
@@ -120,30 +120,46 @@ pub(crate) enum Queued {
 }
 
 /// Two rows, because a full window holds back QoS 1 and 2 only (`5/MQTT-4.9.0-3`); they are sent in the order of
-/// arrival while the window has room.
+/// arrival while the window has room. Of an idle session there is neither.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
-    qos_0: VecDeque<Waiting>,
-    above: VecDeque<Waiting>,
-    bytes: usize,
+    rows: Option<Box<Rows>>,
     places: u64,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Rows {
+    qos_0: VecDeque<Waiting>,
+    above: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+static NO_ROWS: Rows = Rows {
+    qos_0: VecDeque::new(),
+    above: VecDeque::new(),
+    bytes: 0,
+};
+
 impl Queue {
+    fn rows(&self) -> &Rows {
+        self.rows.as_deref().unwrap_or(&NO_ROWS)
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.qos_0.len() + self.above.len()
+        let rows = self.rows();
+        rows.qos_0.len() + rows.above.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.rows().bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.qos_0.is_empty() && self.above.is_empty()
+        self.len() == 0
     }
 
     pub(crate) fn has_room(&self, max_count: usize, max_bytes: usize, bytes: usize) -> bool {
-        self.len() < max_count && self.bytes.saturating_add(bytes) <= max_bytes
+        self.len() < max_count && self.bytes().saturating_add(bytes) <= max_bytes
     }
 
     pub(crate) fn push(
@@ -171,14 +187,15 @@ impl Queue {
         }
         waiting.place = self.places;
         self.places = self.places.wrapping_add(1);
-        self.bytes += size;
+        let rows = self.rows.get_or_insert_default();
+        rows.bytes += size;
         backlog.queued_messages += 1;
         backlog.queued_bytes += size;
         if waiting.qos == QoS::AtMostOnce {
-            self.qos_0.push_back(waiting)
+            rows.qos_0.push_back(waiting)
         } else {
             log.queued(waiting.place, &waiting.message);
-            self.above.push_back(waiting)
+            rows.above.push_back(waiting)
         }
         if displaced > 0 {
             Queued::Displaced(displaced)
@@ -194,28 +211,30 @@ impl Queue {
         backlog: &mut Backlog,
         log: &mut Log<'_>,
     ) -> Option<Waiting> {
-        let above_first = match (self.qos_0.front(), self.above.front()) {
+        let rows = self.rows.as_deref_mut()?;
+        let above_first = match (rows.qos_0.front(), rows.above.front()) {
             (Some(low), Some(above)) => window_has_room && above.place < low.place,
             (None, Some(_)) => window_has_room,
             (Some(_) | None, None) => false,
         };
         let waiting = if above_first {
-            self.above.pop_front()
+            rows.above.pop_front()
         } else {
-            self.qos_0.pop_front()
+            rows.qos_0.pop_front()
         }?;
         if above_first {
             log.unqueued(waiting.place, &waiting.message);
         }
         let size = waiting.size();
-        self.bytes = self.bytes.saturating_sub(size);
+        rows.bytes = rows.bytes.saturating_sub(size);
         backlog.remove(1, size);
         Some(waiting)
     }
 
     /// All that waits, in the order in which it goes out if no window holds anything back.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
-        let (mut low, mut above) = (self.qos_0.iter().peekable(), self.above.iter().peekable());
+        let rows = self.rows();
+        let (mut low, mut above) = (rows.qos_0.iter().peekable(), rows.above.iter().peekable());
         core::iter::from_fn(move || match (low.peek(), above.peek()) {
             (Some(a), Some(b)) if b.place < a.place => above.next(),
             (None, Some(_)) => above.next(),
@@ -225,39 +244,48 @@ impl Queue {
 
     /// What outlives a process, in order: QoS 0 does not.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Waiting> {
-        self.above.iter()
+        self.rows().above.iter()
     }
 
     /// What waits at this place, if it outlives a process.
     pub(crate) fn at(&self, place: u64) -> Option<&Waiting> {
-        let at = self.above.binary_search_by_key(&place, |waiting| waiting.place);
-        self.above.get(at.ok()?)
+        let above = &self.rows().above;
+        let at = above.binary_search_by_key(&place, |waiting| waiting.place);
+        above.get(at.ok()?)
     }
 
     /// Puts back what was kept, one after the other as they waited.
     pub(crate) fn restore(&mut self, waiting: Waiting, backlog: &mut Backlog) {
         let size = waiting.size();
         self.places = waiting.place.wrapping_add(1);
-        self.bytes = self.bytes.saturating_add(size);
+        let rows = self.rows.get_or_insert_default();
+        rows.bytes = rows.bytes.saturating_add(size);
         backlog.queued_messages += 1;
         backlog.queued_bytes += size;
-        self.above.push_back(waiting);
+        rows.above.push_back(waiting);
     }
 
     /// Drops what is of QoS 0; says how many they were.
     pub(crate) fn drop_qos_0(&mut self, backlog: &mut Backlog) -> u64 {
-        let dropped = core::mem::take(&mut self.qos_0);
+        let Some(rows) = self.rows.as_deref_mut() else {
+            return 0;
+        };
+        let dropped = core::mem::take(&mut rows.qos_0);
         let size = dropped.iter().map(Waiting::size).sum();
-        self.bytes = self.bytes.saturating_sub(size);
+        rows.bytes = rows.bytes.saturating_sub(size);
         backlog.remove(dropped.len(), size);
         dropped.len() as u64
     }
 
     /// Gives memory back that is not needed now.
     pub(crate) fn shrink(&mut self) {
-        for row in [&mut self.qos_0, &mut self.above] {
-            if row.is_empty() {
-                *row = VecDeque::new();
+        if self.is_empty() {
+            self.rows = None;
+        } else if let Some(rows) = self.rows.as_deref_mut() {
+            for row in [&mut rows.qos_0, &mut rows.above] {
+                if row.is_empty() {
+                    *row = VecDeque::new();
+                }
             }
         }
     }
