@@ -30,6 +30,9 @@ pub(crate) struct Matching<'t, 'n, V> {
     /// How many nodes between the root and here have something left.
     left: usize,
     places: [Place; 8],
+    /// How often it looked at a node.
+    #[cfg(test)]
+    pub(crate) looks: usize,
 }
 
 /// A node that has something left: after its child of the level that begins here, or after its child `+`.
@@ -63,6 +66,8 @@ impl<V: Vacant> LevelTree<V> {
             dollar: false,
             left: 0,
             places: [Place::default(); 8],
+            #[cfg(test)]
+            looks: 0,
         }
     }
 }
@@ -146,6 +151,10 @@ impl<V: Vacant> Iterator for Matching<'_, '_, V> {
         loop {
             if matches!(self.next, Step::Back) && !self.back() {
                 return None;
+            }
+            #[cfg(test)]
+            {
+                self.looks += 1;
             }
             let node = self.tree.node(self.at)?;
             if matches!(self.next, Step::Text) {

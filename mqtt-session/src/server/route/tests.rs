@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -230,4 +231,62 @@ fn a_group_goes_round_its_members_with_the_most_room() {
         assert!(routes.unsubscribe(SessionKey(session), "a/+", Some("g")));
     }
     assert_eq!(routes.nodes(), 0);
+}
+
+/// How many nodes a message's search looks at, and whom it finds.
+fn cost(routes: &mut Routes, name: &str) -> (usize, Vec<u32>) {
+    let mut search = routes.tree.matching_filters(name);
+    while search.next().is_some() {}
+    (search.looks, sessions(routes, name))
+}
+
+#[test]
+fn the_cost_of_routing_does_not_grow_with_subscriptions_that_do_not_match() {
+    let others: [fn(u32) -> String; 7] = [
+        |n| format!("x{n}"),
+        |n| format!("a/b/x{n}"),
+        |n| format!("a/b/c/x{n}"),
+        |n| format!("a/+/x{n}"),
+        |n| format!("+/b/x{n}/#"),
+        |n| format!("x{n}/b/c"),
+        |n| format!("$x{n}/b/c"),
+    ];
+    for other in others {
+        let mut costs = BTreeSet::new();
+        let mut routes = Routes::new();
+        for (session, filter) in ["a/b/c", "a/+/c", "a/#", "#"].into_iter().enumerate() {
+            routes.subscribe(SessionKey(session as u32), filter, None, how(QoS::AtMostOnce));
+        }
+        // The first of them may bring a level that is looked for.
+        routes.subscribe(SessionKey(9), &other(0), None, how(QoS::AtMostOnce));
+        for more in [1, 10, 1_000, 20_000] {
+            for n in 0..more {
+                routes.subscribe(SessionKey(10 + n % 100), &other(n), None, how(QoS::AtMostOnce));
+            }
+            costs.insert(cost(&mut routes, "a/b/c"));
+        }
+        assert_eq!(costs.len(), 1, "{}: {costs:?}", other(0));
+        let (looks, found) = costs.pop_first().unwrap();
+        assert_eq!(found, [0, 1, 2, 3]);
+        assert!(looks < 20, "{looks}");
+    }
+}
+
+#[test]
+fn the_cost_of_finding_a_retained_message_does_not_grow_with_those_that_do_not_match() {
+    let mut tree = LevelTree::<Names>::new();
+    let mut costs = BTreeSet::new();
+    tree.entry("a/b/c".split('/')).unwrap().0 = true;
+    for more in [1, 10, 1_000, 20_000] {
+        for n in 0..more {
+            for name in [format!("x{n}"), format!("a/x{n}/c"), format!("a/b/x{n}")] {
+                tree.entry(name.split('/')).unwrap().0 = true;
+            }
+        }
+        let mut steps = 1_000;
+        let found = tree.next_matching_name("a/b/c", None, false, &mut steps);
+        assert!(matches!(found, Search::Found(name, _) if name == "a/b/c"));
+        costs.insert(1_000 - steps);
+    }
+    assert_eq!(costs.len(), 1, "{costs:?}");
 }
