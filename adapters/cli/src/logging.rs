@@ -5,8 +5,9 @@
 use core::time::Duration;
 use std::{collections::BTreeMap, io};
 
+use mqtt_proto::ReasonCode;
 use mqtt_session::server::{DropCause, Ended, ServerEvent};
-use tracing::{debug, info, level_filters::LevelFilter, warn};
+use tracing::{debug, field::display, info, level_filters::LevelFilter, warn};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::{
@@ -55,24 +56,42 @@ impl Events {
         match event {
             ServerEvent::Connected {
                 conn,
+                address,
                 client_id,
                 version,
                 session_present,
-            } => info!(%conn, client_id = &*client_id, %version, session_present, "connected"),
-            ServerEvent::Disconnected { conn, client_id, why } => {
-                let client_id = client_id.as_deref();
+                ..
+            } => {
+                let address = address.map(display);
+                info!(%conn, address, client_id = &*client_id, %version, session_present, "connected");
+            }
+            ServerEvent::Disconnected {
+                conn,
+                address,
+                client_id,
+                why,
+                ..
+            } => {
+                let (address, client_id) = (address.map(display), client_id.as_deref());
                 match why {
                     Ended::ByClient(code) => {
-                        info!(%conn, client_id, code = %Named(code), "disconnected by the client");
+                        info!(%conn, address, client_id, code = %Named(code), "disconnected by the client");
                     }
-                    Ended::Lost => info!(%conn, client_id, "connection lost"),
-                    Ended::NoConnect => info!(%conn, "no CONNECT in time"),
                     Ended::Violation(rule) => {
-                        warn!(%conn, client_id, %rule, "the client broke a rule");
+                        warn!(%conn, address, client_id, %rule, "the client broke a rule");
                     }
-                    Ended::Refused(code) => warn!(%conn, client_id, code = %Named(code), "refused"),
-                    Ended::TakenOver => info!(%conn, client_id, "taken over"),
-                    other => info!(%conn, client_id, why = ?other, "disconnected"),
+                    // These are our owner's own deeds.
+                    Ended::Refused(
+                        code @ (ReasonCode::SERVER_SHUTTING_DOWN | ReasonCode::ADMINISTRATIVE_ACTION),
+                    ) => info!(%conn, address, client_id, code = %Named(code), "disconnected"),
+                    Ended::Refused(code) => {
+                        warn!(%conn, address, client_id, code = %Named(code), "refused");
+                    }
+                    Ended::Undecided => warn!(%conn, address, client_id, "not decided in time"),
+                    Ended::Lost => info!(%conn, address, client_id, "connection lost"),
+                    Ended::NoConnect => info!(%conn, address, "no CONNECT in time"),
+                    Ended::TakenOver => info!(%conn, address, client_id, "taken over"),
+                    other => info!(%conn, address, client_id, why = ?other, "disconnected"),
                 }
             }
             ServerEvent::SessionEnded { client_id } => debug!(client_id = &*client_id, "session ended"),

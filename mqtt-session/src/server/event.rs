@@ -1,6 +1,7 @@
 //! What a server tells its owner.
 
 use alloc::{collections::VecDeque, sync::Arc};
+use core::net::SocketAddr;
 
 use mqtt_proto::{ReasonCode, Version};
 
@@ -15,6 +16,8 @@ pub enum ServerEvent {
     Connected {
         /// On this connection.
         conn: ConnId,
+        /// From here, if its transport has addresses.
+        address: Option<SocketAddr>,
         /// As it called itself, or as it is called by us (Assigned Client Identifier).
         client_id: Arc<str>,
         /// The version it speaks.
@@ -26,6 +29,8 @@ pub enum ServerEvent {
     Disconnected {
         /// The connection that was.
         conn: ConnId,
+        /// From here, if its transport has addresses.
+        address: Option<SocketAddr>,
         /// `None` if no client had been accepted on it.
         client_id: Option<Arc<str>>,
         /// Why.

@@ -189,6 +189,7 @@ fn no_connect_in_time_closes_in_silence_and_a_slow_one_is_not_helped_by_single_b
         net.events(),
         [silent, slow].map(|end| ServerEvent::Disconnected {
             conn: end.id,
+            address: None,
             client_id: None,
             why: Ended::NoConnect
         })

@@ -70,6 +70,7 @@ fn disconnect_0x04_publishes_the_will() {
     assert_eq!(net.recv(watcher), [LAST]);
     assert!(net.events().contains(&ServerEvent::Disconnected {
         conn: end.id,
+        address: None,
         client_id: Some("d".into()),
         why: Ended::ByClient(ReasonCode::DISCONNECT_WITH_WILL_MESSAGE),
     }));

@@ -52,6 +52,16 @@ fn with_passwords_nobody_else_comes_in() {
 }
 
 #[test]
+fn a_client_that_is_refused_is_logged_with_its_address() {
+    let broker = Broker::with(&["--anonymous", "false"]);
+    assert_eq!(status(&broker, &["pub", "-t", "a", "-m", "x"]), 5);
+    let line = broker.process.err.wait_for_part("refused");
+    for part in ["WARN", "address=127.0.0.1:", "code=Not authorized (0x87)"] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
 fn anonymous_clients_may_be_let_in_beside_users_but_not_with_a_wrong_name() {
     let directory = Directory::new();
     let file = passwords(&directory, &["ann"]);

@@ -87,8 +87,10 @@ impl Broker {
         let mut accepted = self.bind(now, conn, key, grant, connect, terms);
         accepted.session_present = kept.is_some();
         accepted.assigned_client_id = assigned;
+        let address = self.peer(conn).and_then(|peer| peer.address);
         self.events.push(ServerEvent::Connected {
             conn,
+            address,
             client_id,
             version: connect.version,
             session_present: accepted.session_present,

@@ -73,6 +73,7 @@ impl Broker {
         let last = last.filter(|_| link.phase != Phase::Local);
         let key = link.session.take();
         let gone = link.is_gone();
+        let address = link.peer.address;
         if matches!(why, Ended::Violation(_)) {
             self.totals.violations += 1;
         } else if key.is_none() && matches!(why, Ended::Refused(_)) {
@@ -89,8 +90,12 @@ impl Broker {
         let client_id = key
             .and_then(|key| self.session(key))
             .map(|session| session.client_id.clone());
-        self.events
-            .push(ServerEvent::Disconnected { conn, client_id, why });
+        self.events.push(ServerEvent::Disconnected {
+            conn,
+            address,
+            client_id,
+            why,
+        });
         if let Some(key) = key {
             self.detach(now, key);
         }

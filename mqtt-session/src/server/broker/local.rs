@@ -74,6 +74,7 @@ impl Broker {
         self.locals.insert(conn.index, local);
         self.events.push(ServerEvent::Connected {
             conn,
+            address: None,
             client_id: options.name,
             version: Version::V5,
             session_present: false,
