@@ -193,6 +193,11 @@ impl Server {
         while consumed < rx.len() && !broker.is_paused(c) {
             let rest = rx.get(consumed..).unwrap_or_default();
             let asking = broker.is_asking(c);
+            if asking && broker.has_left(c) {
+                // 5/MQTT-3.14.4-1, 3.1.1/MQTT-3.14.4-2: it is not even alive.
+                consumed = rx.len();
+                break;
+            }
             let heard = if asking {
                 // One packet, so that it can be left where it is.
                 let len = match mqtt_proto::frame_len(rest, u32::MAX) {

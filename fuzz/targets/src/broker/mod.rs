@@ -9,7 +9,7 @@ mod wire;
 use core::time::Duration;
 
 use mqtt_proto::{QoS, Version};
-use mqtt_session::server::{DropPolicy, ServerConfig};
+use mqtt_session::server::{Asks, DropPolicy, ServerConfig};
 
 use crate::{choices::Choices, drafts, encoded, show, version};
 use net::Net;
@@ -41,6 +41,7 @@ enum Op {
     Settle,
     /// The client answers everything.
     AnswerAll,
+    /// Or, where the server asks: somebody decides.
     Wait,
 }
 
@@ -110,6 +111,12 @@ fn config(how: u8) -> ServerConfig {
         config.offer_mut(0).subscription_ids_available = false;
         config.offer_mut(0).wildcard_available = false;
     }
+    if how & 64 != 0 {
+        config.offer_mut(0).asks = Asks::EVERYTHING;
+        config.limits.inbox_bytes = 200;
+        // Some are there whose client has gone: what it sent last is not decided yet.
+        config.limits.connections = 200;
+    }
     config.queue_qos_0_while_away = how & 8 != 0;
     config.drop_policy = match how >> 4 & 3 {
         0 | 1 => DropPolicy::Newest,
@@ -156,6 +163,9 @@ fn step(net: &mut Net, choices: &mut Choices<'_>) {
         Op::AnswerAll => net.answer_all(),
         Op::Wait => {
             let how = choices.byte();
+            if net.asks() && how & 64 != 0 {
+                return net.decide(usize::from(how & 7), choices.byte());
+            }
             let span = [1, 1_000, 9_999, 20_000, 100_000, 1_000_000, 10_000_000][usize::from(how % 7)];
             net.wait(Duration::from_millis(span), how & 128 != 0);
         }

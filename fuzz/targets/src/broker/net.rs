@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use mqtt_proto::{
     Packet, PacketId, Properties, Property, QoS, ReasonCode, TopicFilter, TopicName, Version,
     packet::{
-        Ack, Connect, Disconnect, Filters, Publish, PublishHead, RetainHandling, Subscribe, Subscription,
-        SubscriptionOptions, Subscriptions, Unsubscribe, Will,
+        Ack, Auth, Connect, Disconnect, Filters, Publish, PublishHead, RetainHandling, Subscribe,
+        Subscription, SubscriptionOptions, Subscriptions, Unsubscribe, Will,
     },
 };
 use mqtt_session::{
     Body, Instant,
-    server::{ConnId, Peer, Server, ServerConfig, ServerEvent},
+    server::{
+        Challenge, ConnId, Decision, Peer, Refusal, Remarks, Server, ServerConfig, ServerEvent, Terms, Ticket,
+    },
 };
 
 use super::wire::Wire;
-use crate::encoded;
+use crate::{encoded, show};
 
 /// Connections at a time.
 pub(super) const PLACES: usize = 3;
@@ -53,6 +55,8 @@ pub(super) struct Net {
     /// How often each connection was told to be over.
     over: BTreeMap<ConnId, u32>,
     opened: u64,
+    /// Questions that were told, decided ones too.
+    told: Vec<Ticket>,
 }
 
 impl Net {
@@ -65,11 +69,71 @@ impl Net {
             filters: BTreeMap::new(),
             over: BTreeMap::new(),
             opened: 0,
+            told: Vec::new(),
         }
     }
 
     pub(super) fn version(&self, at: usize) -> Option<Version> {
         self.places[at].as_ref().and_then(|place| place.wire.version)
+    }
+
+    pub(super) fn asks(&self) -> bool {
+        self.config.offer(0).asks.connect
+    }
+
+    // What the owner does.
+
+    /// Decides a question, or one that is decided already.
+    pub(super) fn decide(&mut self, which: usize, how: u8) {
+        self.told
+            .extend(core::iter::from_fn(|| self.server.poll_question()));
+        let Some(&ticket) = self.told.iter().rev().nth(which) else {
+            return;
+        };
+        if let Some(question) = self.server.question(ticket) {
+            show(|| format!("{} asks: {:?}", question.client_id, question.asked));
+            assert_eq!(question.ticket, ticket);
+            assert!(question.deadline > Instant::ZERO);
+        }
+        let mut remarks = Remarks::reason("because");
+        remarks.user_properties.push(("k".into(), "v".into()));
+        let decision = match how & 7 {
+            0 | 1 => Decision::Allow,
+            2 => Decision::Deny(ReasonCode(0x80 | how >> 3)),
+            3 => Decision::Each([ReasonCode(how >> 6), ReasonCode(0x87)].into()),
+            4 => Decision::Continue(Box::default()),
+            5 => {
+                let mut terms = Terms::default();
+                terms.auth_data = Some([how].into());
+                terms.client_id = Some("d".into());
+                terms.server_keep_alive = Some(5);
+                terms.remarks = remarks;
+                Decision::Accept(Box::new(terms))
+            }
+            6 => {
+                let mut refusal = Refusal::redirect(ReasonCode(0x80 | how >> 3), "elsewhere");
+                refusal.remarks.user_properties = remarks.user_properties;
+                Decision::Refuse(Box::new(refusal))
+            }
+            _ => {
+                let mut challenge = Challenge::default();
+                challenge.data = Some(vec![how; usize::from(how)].into());
+                challenge.remarks = remarks;
+                Decision::Continue(Box::new(challenge))
+            }
+        };
+        self.server.handle_decision(self.now, ticket, decision);
+    }
+
+    /// Allows all that is open; false if nothing is.
+    fn allow_all(&mut self) -> bool {
+        let mut open = core::mem::take(&mut self.told);
+        open.extend(core::iter::from_fn(|| self.server.poll_question()));
+        open.retain(|&ticket| self.server.question(ticket).is_some());
+        for &ticket in &open {
+            self.server.handle_decision(self.now, ticket, Decision::Allow);
+        }
+        !open.is_empty()
     }
 
     // What clients do.
@@ -126,6 +190,9 @@ impl Net {
         }
         if more & 8 != 0 {
             list.push(Property::MaximumPacketSize(60));
+        }
+        if self.asks() && more & 3 == 3 {
+            list.push(Property::AuthenticationMethod("M"));
         }
         let delay = [Property::WillDelayInterval(u32::from(more >> 4) * 3)];
         let v5 = version.has_properties();
@@ -233,6 +300,18 @@ impl Net {
     }
 
     pub(super) fn acknowledge(&mut self, at: usize, how: u8, id: u8) {
+        if self.asks() && how & 0x30 == 0x30 {
+            let list = [Property::AuthenticationMethod(if how & 0x40 == 0 {
+                "M"
+            } else {
+                "N"
+            })];
+            let auth = Auth {
+                code: ReasonCode([0x18, 0x19][usize::from(how & 1)]),
+                properties: Properties::new(&list),
+            };
+            return self.send(at, &Packet::Auth(auth));
+        }
         let code = [0x00, 0x00, 0x10, 0x97][usize::from(how >> 2 & 3)];
         let ack = Ack::new(packet_id(id), ReasonCode(code));
         self.send(
@@ -339,6 +418,9 @@ impl Net {
     pub(super) fn settle(&mut self) {
         for _ in 0..10_000 {
             let Some(id) = self.server.poll_ready() else {
+                if self.allow_all() {
+                    continue;
+                }
                 return self.check_settled();
             };
             let Some(at) =
@@ -411,7 +493,10 @@ impl Net {
         }
         let holdings = self.server.broker().holdings();
         let open = self.places.iter().flatten().count();
-        assert_eq!(holdings.connections, open);
+        // One whose client has gone may still wait for a decision.
+        assert!(holdings.connections == open || (self.asks() && holdings.connections > open));
+        let questions = self.server.broker().question_counts();
+        assert!(questions.asked >= questions.decided + questions.expired + questions.abandoned);
         let limits = &self.config.limits;
         assert!(holdings.sessions <= limits.sessions);
         assert!(holdings.retained_messages <= limits.retained_messages);
@@ -433,6 +518,12 @@ impl Net {
         self.now = self.now + Duration::from_secs(1_000_000_000);
         self.check();
         let holdings = self.server.broker().holdings();
+        let questions = self.server.broker().question_counts();
+        assert_eq!(
+            questions.asked,
+            questions.decided + questions.expired + questions.abandoned,
+            "no question is forgotten"
+        );
         let left = [
             holdings.connections,
             holdings.sessions,

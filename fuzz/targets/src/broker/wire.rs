@@ -21,6 +21,8 @@ pub(super) struct Wire {
     /// A DISCONNECT of the client has been read.
     left: bool,
     connack: bool,
+    /// CONNECT named an authentication method.
+    method: bool,
     /// The server said its last word.
     ended: bool,
     receive_maximum: u16,
@@ -101,6 +103,7 @@ impl Wire {
         match packet {
             Packet::Connect(connect) => {
                 self.version = Some(connect.version);
+                self.method = connect.properties.authentication_method().is_some();
                 if !connect.client_id.is_empty() {
                     connect.client_id.clone_into(&mut self.client_id);
                 }
@@ -188,8 +191,9 @@ impl Wire {
     ) {
         show(|| format!("{:?} <- {packet}", self.client_id));
         let first = packet.packet_type() == PacketType::ConnAck;
-        assert_ne!(
-            self.connack, first,
+        let auth = packet.packet_type() == PacketType::Auth;
+        assert!(
+            self.connack != first || (auth && self.method),
             "CONNACK is the first packet and no other: {packet}"
         );
         assert!(!self.ended, "after the end: {packet}");
@@ -207,6 +211,14 @@ impl Wire {
                 }
             }
             Packet::Disconnect(_) => self.ended = true,
+            Packet::Auth(auth) => {
+                assert!(self.method, "5/MQTT-4.12.0-6: {packet}");
+                assert_eq!(
+                    auth.properties.authentication_method(),
+                    Some("M"),
+                    "5/MQTT-4.12.0-5"
+                );
+            }
             Packet::Publish(publish) => {
                 let topic = publish.head.topic.as_str();
                 assert!(

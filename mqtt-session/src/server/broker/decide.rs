@@ -156,6 +156,12 @@ impl Broker {
         self.link(conn).is_some_and(|link| link.is_asking())
     }
 
+    /// DISCONNECT came, and waits.
+    pub(in crate::server) fn has_left(&self, conn: ConnId) -> bool {
+        let inbox = self.link(conn).and_then(|link| link.inbox.as_deref());
+        inbox.is_some_and(|inbox| inbox.ends)
+    }
+
     /// The connection of an open question.
     pub(in crate::server) fn asks_about(&self, ticket: Ticket) -> Option<ConnId> {
         self.questions.get(ticket).map(|open| open.conn)
@@ -235,7 +241,7 @@ impl Broker {
             return;
         };
         if inbox.ends {
-            return; // 5/MQTT-3.14.4-2, 3.1.1/MQTT-3.14.4-2
+            return; // 5/MQTT-3.14.4-1, 3.1.1/MQTT-3.14.4-2
         }
         let authenticating = link.phase == Phase::Connecting && inbox.authentication.is_some();
         let waiting = inbox.waiting();
@@ -243,8 +249,15 @@ impl Broker {
             .question
             .and_then(|ticket| self.questions.get(ticket))
             .map(|open| open.kind);
-        let early =
-            matches!(request, Request::Auth(_)) && matches!(kind, Some(Kind::Auth | Kind::Reauthenticate));
+        // What is wrong whatever is decided.
+        let asks_auth = matches!(kind, Some(Kind::Auth | Kind::Reauthenticate));
+        let rule = if matches!(request, Request::Connect(_)) && !authenticating {
+            Some(&rules::SECOND_CONNECT)
+        } else if matches!(request, Request::Auth(_)) && asks_auth {
+            Some(&rules::AUTH_OUT_OF_TURN)
+        } else {
+            None
+        };
         let Some(packet) = request.packet() else {
             // The client has sent its CONNECT, and the question has a deadline of its own.
             if let Request::Violation(violation) = request {
@@ -252,8 +265,8 @@ impl Broker {
             }
             return;
         };
-        if early {
-            return self.violation(now, conn, &rules::AUTH_OUT_OF_TURN);
+        if let Some(rule) = rule {
+            return self.violation(now, conn, rule);
         }
         if authenticating {
             let kind = self.authenticating_request(now, conn, request);

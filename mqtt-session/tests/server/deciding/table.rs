@@ -43,6 +43,7 @@ enum Comes {
     /// The same, which is refused.
     RefusedSuccessor,
     Malformed,
+    SecondConnect,
     ServerEnds,
     EndOfTransport,
     DisconnectThenEnd,
@@ -100,6 +101,8 @@ const TABLE: &[Row] = &[
     Row { then: &[KEPT], filters: Some(&[]), ..row(A::Connect, C::Successor, V5) },
     Row { then: &[ACCEPTED], filters: Some(&[]), ..row(A::Connect, C::RefusedSuccessor, V5) },
     Row { at_once: &["CONNACK session_present=0 code=0x81", "close"], filters: None, ignored: 1, ..row(A::Connect, C::Malformed, V5) },
+    Row { at_once: &["CONNACK session_present=0 code=0x82", "close"], filters: None, ignored: 1, ..row(A::Connect, C::SecondConnect, V5) },
+    Row { at_once: &["close"], filters: None, ignored: 1, ..row(A::Connect, C::SecondConnect, V311) },
     Row { at_once: &["close"], filters: None, ignored: 1, ..row(A::Connect, C::ServerEnds, V5) },
     Row { at_once: &["close"], filters: None, ignored: 1, ..row(A::Connect, C::EndOfTransport, V5) },
     Row { at_once: &["close"], heard: &["behind"], filters: Some(&[]), ..row(A::Connect, C::DisconnectThenEnd, V5) },
@@ -128,6 +131,7 @@ const TABLE: &[Row] = &[
     Row { at_once: &["DISCONNECT code=0x8e", "close"], filters: Some(&[]), ignored: 1, ..row(A::Publish(2), C::CleanSuccessor, V5) },
     Row { then: &["PUBACK id=1"], heard: &["asked"], ..row(A::Publish(1), C::RefusedSuccessor, V5) },
     Row { at_once: &["DISCONNECT code=0x81", "close"], ignored: 1, ..row(A::Publish(1), C::Malformed, V5) },
+    Row { at_once: &["DISCONNECT code=0x82", "close"], ignored: 1, ..row(A::Publish(1), C::SecondConnect, V5) },
     Row { at_once: &["DISCONNECT code=0x8b", "close"], ignored: 1, ..row(A::Publish(1), C::ServerEnds, V5) },
     Row { at_once: &["close"], ignored: 1, ..row(A::Publish(1), C::EndOfTransport, V5) },
     Row { at_once: &["close"], heard: &["asked", "behind"], ..row(A::Publish(0), C::DisconnectThenEnd, V311) },
@@ -339,6 +343,7 @@ fn come(desk: &mut Desk, end: End, row: &Row) -> Vec<u8> {
             // A topic with a wildcard is malformed; so is a packet of type 0.
             desk.net.raw(end, &[0x00, 0x00]);
         }
+        C::SecondConnect => desk.net.send(end, Packet::Connect(connect(row.version, "b"))),
         C::ServerEnds => desk
             .net
             .server
