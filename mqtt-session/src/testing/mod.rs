@@ -51,6 +51,8 @@ pub struct Net<S: Storage = Heap> {
     store: Store,
     now: Instant,
     ends: Vec<End<S>>,
+    /// Connections whose clients are gone, which the server does not know.
+    abandoned: Vec<ConnId>,
     turns: u64,
 }
 
@@ -77,6 +79,7 @@ impl<S: Storage> Net<S> {
             store: Store::default(),
             now: Instant::from_secs(1_000),
             ends: Vec::new(),
+            abandoned: Vec::new(),
             turns: 0,
         }
     }
@@ -130,6 +133,7 @@ impl<S: Storage> Net<S> {
             self.cut(c);
         }
         self.server = restored?;
+        self.abandoned.clear();
         Ok(())
     }
 
@@ -207,6 +211,15 @@ impl<S: Storage> Net<S> {
         end.hear(self.now);
     }
 
+    /// A client's link is lost, with all that is on it; the server is not told, and finds out by itself, or when the client
+    /// connects again.
+    pub fn abandon(&mut self, c: usize) {
+        if let Some(conn) = self.ends[c].conn.take() {
+            self.abandoned.push(conn);
+        }
+        self.cut(c);
+    }
+
     /// The client has a link.
     pub fn is_linked(&self, c: usize) -> bool {
         self.ends[c].conn.is_some()
@@ -237,6 +250,18 @@ impl<S: Storage> Net<S> {
                 happened = true;
             }
         }
+        let (server, now) = (&mut self.server, self.now);
+        self.abandoned.retain(|&conn| {
+            // What is written goes nowhere.
+            let mut nowhere = [0; 1024];
+            while server.take_transmit(now, conn, &mut nowhere) > 0 {}
+            let over = server.wants_close(conn);
+            if over {
+                server.handle_disconnect(now, conn);
+                happened = true;
+            }
+            !over
+        });
         while self.server.poll_ready().is_some() {}
         happened |= self.store.turn(&mut self.server, self.now);
         happened

@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (who.clone(), 0usize..5).prop_map(|(by, qos)| Step::Publish { by, qos: QoS::ALL[qos.min(2)] }),
         4 => (who.clone(), any::<usize>()).prop_map(|(who, which)| Step::Acknowledge { who, which }),
-        5 => Weather::any().prop_map(Step::Weather),
+        5 => Weather::any(2).prop_map(Step::Weather),
         3 => who.clone().prop_map(|who| Step::Reconnect { who }),
         6 => (1usize..6).prop_map(|times| Step::Turn { times }),
         2 => (who.clone(), any::<bool>()).prop_map(|(who, held)| Step::Hold { who, held }),
@@ -347,7 +347,7 @@ impl<'a, S: Storage> World<'a, S> {
 
     /// The world becomes friendly; everything must come to its end.
     fn calm_down(&mut self) {
-        Weather::clear_up(&mut self.net);
+        Weather::clear_up(&mut self.net, 2);
         for who in 0..2 {
             self.net.disk(who).hold(false);
             self.reconnect(who);

@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Publish { by, qos: QoS::ALL[qos], deadline, expiry }
         }),
         4 => (who.clone(), any::<usize>()).prop_map(|(who, which)| Step::Acknowledge { who, which }),
-        6 => Weather::any().prop_map(Step::Weather),
+        6 => Weather::any(2).prop_map(Step::Weather),
         3 => who.clone().prop_map(|who| Step::Reconnect { who }),
         1 => proptest::option::weighted(0.5, who)
             .prop_map(|who| who.map_or(Step::Turn { times: 3 }, |who| Step::Forget { who })),
@@ -323,7 +323,7 @@ impl<S: Storage> World<S> {
 
     /// The world becomes friendly; everything must come to its end.
     fn calm_down(&mut self) {
-        Weather::clear_up(&mut self.net);
+        Weather::clear_up(&mut self.net, 2);
         for who in 0..2 {
             self.reconnect(who);
         }

@@ -10,4 +10,5 @@ mod duplex;
 mod guarantees;
 mod keep_alive;
 mod resend;
+mod restarts;
 mod weather;

@@ -1,4 +1,4 @@
-//! What happens to two clients of one server, whatever their programs do; and what is expected of both in any weather.
+//! What happens to clients of one server, whatever their programs do; and what is expected of them in any weather.
 
 use core::time::Duration;
 
@@ -34,8 +34,8 @@ pub(crate) enum Weather {
 }
 
 impl Weather {
-    pub(crate) fn any() -> impl Strategy<Value = Self> {
-        let who = 0usize..2;
+    pub(crate) fn any(clients: usize) -> impl Strategy<Value = Self> {
+        let who = 0..clients;
         let way = prop_oneof![Just(Way::Up), Just(Way::Down)];
         prop_oneof![
             3 => (who.clone(), way.clone(), 0usize..120)
@@ -66,8 +66,8 @@ impl Weather {
     }
 
     /// Nothing goes wrong any more.
-    pub(crate) fn clear_up<S: Storage>(net: &mut Net<S>) {
-        for who in 0..2 {
+    pub(crate) fn clear_up<S: Storage>(net: &mut Net<S>, clients: usize) {
+        for who in 0..clients {
             for way in [Way::Up, Way::Down] {
                 *net.faults(who, way) = Default::default();
             }
@@ -75,7 +75,7 @@ impl Weather {
     }
 }
 
-/// Connects one of the two, with a session that is kept.
+/// Connects one of them, with a session that is kept.
 pub(crate) fn connect<S: Storage>(net: &mut Net<S>, who: usize, version: Version, clean_start: bool) {
     const KEPT: &[Property<'_>] = &[Property::SessionExpiryInterval(u32::MAX)];
     let options = Connect {
@@ -86,7 +86,7 @@ pub(crate) fn connect<S: Storage>(net: &mut Net<S>, who: usize, version: Version
         } else {
             Properties::EMPTY
         },
-        ..Connect::new(version, ["one", "two"][who])
+        ..Connect::new(version, ["one", "two", "three", "four"][who])
     };
     net.connect(who, &options).unwrap();
 }
@@ -101,7 +101,7 @@ pub(crate) fn everything() -> Subscription<'static> {
 
 /// The messages of each publisher and QoS, by number, came to `who` in the order in which they were published.
 pub(crate) fn assert_in_order(told: &[(usize, QoS, u32)], who: usize) {
-    for by in 0..2 {
+    for by in 0..4 {
         for qos in QoS::ALL {
             let of = told.iter().filter(|m| (m.0, m.1) == (by, qos));
             let seen: Vec<u32> = of.map(|m| m.2).collect();
