@@ -176,7 +176,12 @@ impl ServerConn {
                 self.heard = now;
                 None
             }
-            Phase::Fresh | Phase::Answerable | Phase::Authenticating => Some(Request::NoConnect),
+            Phase::Fresh => Some(Request::NoConnect),
+            Phase::Answerable | Phase::Authenticating => {
+                // The broker knows whether it is the client that is late, or its CONNACK that waits for a store.
+                self.heard = now;
+                Some(Request::NoConnect)
+            }
             Phase::Open => Some(Request::Violation(rules::KEEP_ALIVE.broken(self.version))),
             Phase::Closing => None,
         }
