@@ -1,33 +1,5 @@
-//! What a server asks its owner before it does what a client wants.
-//!
-//! A request that [`Asks`](super::Asks) names becomes a *question*: its packet is held back, and the connection goes on when
-//! [`handle_decision`](super::Server::handle_decision) answers, at once or later, or when
-//! [`Limits::decision_timeout`](super::Limits::decision_timeout) has passed. There is at most one open question on each
-//! connection. What comes on it meanwhile:
-//!
-//! | in question | comes | then |
-//! |---|---|---|
-//! | connect | a CONNECT with the same client id, elsewhere | the client that is connected stays; of all that wait the last *allowed* one has the session, the others get 0x8E |
-//! | connect | packets of the same client | wait, and are done after CONNACK; without effect if it is refused |
-//! | connect with Authentication Method | anything but AUTH and DISCONNECT, or AUTH before its turn | protocol error |
-//! | connect, no decision in time | | CONNACK 0x88 |
-//! | publish | the session is taken over, or discarded | no acknowledgement, no message |
-//! | publish, no decision in time | | 0x83; in 3.x the connection is closed, at QoS 0 the message dropped |
-//! | subscribe | the link is lost | nothing is subscribed |
-//! | subscribe, no decision in time | | 0x80 for each filter |
-//! | unsubscribe, no decision in time | | 0x83 for each filter; in 3.x the connection is closed |
-//! | re-authentication | the link is lost | nothing |
-//! | re-authentication, no decision in time, or no AUTH of the client | | DISCONNECT 0x87 |
-//! | anything | packets | wait in order, and are done after it |
-//! | anything | more bytes than [`Limits::inbox_bytes`](super::Limits::inbox_bytes) | the client is not read; a [`Broker`](super::Broker) that is given more ends the connection with 0x97 |
-//! | anything | PINGREQ | PINGRESP at once; before CONNACK, right after it |
-//! | anything | silence | is not the client's fault |
-//! | anything | a violation, or the server ends the connection | at once; nothing of what waits is done |
-//! | anything | DISCONNECT, then the end of the transport | DISCONNECT waits; what is before it is done, if it is allowed |
-//! | anything | the end of the transport | nothing of what waits is done |
-//! | anything | a decision for a link that is gone, a second one, one that is late | ignored and counted |
-//!
-//! `tests/server/deciding` has a test for each row.
+//! What a server asks its owner before it does what a client wants. The table of what comes meanwhile stands at [`Question`];
+//! `tests/server/deciding` has it as data, with a test for each row.
 
 use alloc::collections::BTreeMap;
 use core::{fmt, num::NonZeroU64};
@@ -73,6 +45,33 @@ impl fmt::Display for Ticket {
 }
 
 /// An open question, as it can be looked at until it is decided.
+///
+/// A request that [`Asks`](super::Asks) names becomes a *question*: its packet is held back, and the connection goes on when
+/// [`handle_decision`](super::Server::handle_decision) answers, at once or later, or when
+/// [`Limits::decision_timeout`](super::Limits::decision_timeout) has passed. There is at most one open question on each
+/// connection. What comes on it meanwhile:
+///
+/// | in question | comes | then |
+/// |---|---|---|
+/// | connect | a CONNECT with the same client id, elsewhere | the client that is connected stays; of all that wait the last *allowed* one has the session, the others get 0x8E |
+/// | connect | packets of the same client | wait, and are done after CONNACK; without effect if it is refused |
+/// | connect with Authentication Method | anything but AUTH and DISCONNECT, or AUTH before its turn | protocol error |
+/// | connect, no decision in time | | CONNACK 0x88 |
+/// | publish | the session is taken over, or discarded | no acknowledgement, no message |
+/// | publish, no decision in time | | 0x83; in 3.x the connection is closed, at QoS 0 the message dropped |
+/// | subscribe | the link is lost | nothing is subscribed |
+/// | subscribe, no decision in time | | 0x80 for each filter |
+/// | unsubscribe, no decision in time | | 0x83 for each filter; in 3.x the connection is closed |
+/// | re-authentication | the link is lost | nothing |
+/// | re-authentication, no decision in time, or no AUTH of the client | | DISCONNECT 0x87 |
+/// | anything | packets | wait in order, and are done after it |
+/// | anything | more bytes than [`Limits::inbox_bytes`](super::Limits::inbox_bytes) | the client is not read; a [`Broker`](super::Broker) that is given more ends the connection with 0x97 |
+/// | anything | PINGREQ | PINGRESP at once; before CONNACK, right after it |
+/// | anything | silence | is not the client's fault |
+/// | anything | a violation, or the server ends the connection | at once; nothing of what waits is done |
+/// | anything | DISCONNECT, then the end of the transport | DISCONNECT waits; what is before it is done, if it is allowed |
+/// | anything | the end of the transport | nothing of what waits is done |
+/// | anything | a decision for a link that is gone, a second one, one that is late | ignored and counted |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Question<'q> {

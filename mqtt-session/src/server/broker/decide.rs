@@ -1,4 +1,4 @@
-//! Questions and decisions: what a connection waits for, and how it goes on. The table stands in `question`.
+//! Questions and decisions: what a connection waits for, and how it goes on. The table stands at `Question`.
 
 use mqtt_proto::{Packet, PacketType, QoS, ReasonCode, Sender, packet::Connect};
 

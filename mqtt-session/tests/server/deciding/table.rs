@@ -1,4 +1,4 @@
-//! The table of `server::question` as data: what is in question, what comes meanwhile, and what becomes of both.
+//! The table of `server::Question` as data: what is in question, what comes meanwhile, and what becomes of both.
 
 use mqtt_proto::{
     Packet, ReasonCode, Version,
