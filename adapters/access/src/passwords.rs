@@ -396,6 +396,24 @@ pub(crate) mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever is in a file, reading it ends, and what is read is written again.
+        #[test]
+        fn any_text_is_passwords_or_an_error_with_its_line(
+            text in "(#?[a-z:$]{0,3}[:$]?(\\$argon2id\\$v=19\\$m=8,t=1,p=1\\$c29tZXNhbHQ\\$AAAAAAAAAAAAAAAAAAAAAA)?\\PC{0,2}\n){0,4}"
+        ) {
+            match text.parse::<Passwords>() {
+                Ok(passwords) => {
+                    let again: Passwords = passwords.to_string().parse().unwrap();
+                    proptest::prop_assert_eq!(again.to_string(), passwords.to_string());
+                }
+                Err(error) => {
+                    proptest::prop_assert!((1..=text.lines().count()).contains(&error.line()), "{}", error);
+                }
+            }
+        }
+    }
+
     #[test]
     fn names_that_would_break_a_line_are_refused() {
         let mut passwords = Passwords::default();

@@ -177,6 +177,18 @@ proptest! {
         prop_assert_eq!(self::rules(&rules.to_string()), rules);
     }
 
+    /// Whatever is in a file, reading it ends, and names a line that is there.
+    #[test]
+    fn any_text_is_rules_or_an_error_with_its_line(
+        lines in prop::collection::vec("(allow|deny|default|#)?[ \\PC]{0,3}(user|client|users|everyone)?[ \"\\\\\\PC]{0,4}(publish|both)?[ %+#/uc\\PC]{0,5}", 0..4)
+    ) {
+        let text = lines.join("\n");
+        match text.parse::<Rules>() {
+            Ok(rules) => prop_assert_eq!(self::rules(&rules.to_string()), rules),
+            Err(error) => prop_assert!((1..=text.lines().count()).contains(&error.line()), "{}", error),
+        }
+    }
+
     /// Nobody receives more by a filter than by asking for its topics one by one.
     #[test]
     fn a_subscription_that_is_allowed_has_only_topics_that_are(rules in any_rules(), ann in any::<bool>(), old in any::<bool>()) {

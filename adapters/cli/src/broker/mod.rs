@@ -21,7 +21,12 @@ use mqtt_store::Database;
 use mqtt_tokio::{ServerHandle, Verdict};
 use tracing::{info, warn};
 
-use crate::{args::Broker, config::Settings, failure::Failure, logging, open_files};
+use crate::{
+    args::Broker,
+    config::{Listener, Settings},
+    failure::Failure,
+    logging, open_files,
+};
 use signals::{Signal, Signals};
 
 /// Listens, says where, and serves until it is told to stop.
@@ -96,7 +101,11 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
                     stopping = true;
                     stop.stop();
                 }
-                Signal::ReadAgain => read_again(&settings, &gate, &handle),
+                Signal::ReadAgain => {
+                    // Disks may be slow: clients do not wait for them.
+                    let (listeners, gate, handle) = (settings.listeners.clone(), gate.clone(), handle.clone());
+                    drop(tokio::task::spawn_blocking(move || read_again(&listeners, &gate, &handle)));
+                }
             },
             () = tokio::time::sleep(logging::GATHERED) => {
                 events.lock().unwrap_or_else(PoisonError::into_inner).flush();
@@ -158,8 +167,8 @@ fn policy(gate: Gate, handle: ServerHandle) -> impl FnMut(&Question<'_>) -> Verd
     }
 }
 
-fn read_again(settings: &Settings, gate: &Gate, handle: &ServerHandle) {
-    match doors::read(&settings.listeners) {
+fn read_again(listeners: &[Listener], gate: &Gate, handle: &ServerHandle) {
+    match doors::read(listeners) {
         Ok(doors) => gate.replace(doors),
         Err(error) => return warn!(%error, "passwords and access rules stay as they were"),
     }
