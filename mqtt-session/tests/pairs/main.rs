@@ -9,6 +9,7 @@ mod crashes;
 mod duplex;
 mod guarantees;
 mod keep_alive;
+mod naming;
 mod resend;
 mod restarts;
 mod weather;
