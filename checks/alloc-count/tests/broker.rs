@@ -3,7 +3,7 @@
 use alloc_count::{Counting, bytes, count, held};
 use mqtt_session::{
     Instant,
-    server::{ConnId, Peer, Server, ServerConfig},
+    server::{ConnId, Decision, Peer, Server, ServerConfig},
 };
 
 #[global_allocator]
@@ -116,4 +116,33 @@ fn an_idle_connection_holds_no_buffer() {
     let each = bytes as f64 / CLIENTS as f64;
     println!("idle connection with its session: {each:.0} bytes");
     assert!(each < 732.0, "what mosquitto needs");
+}
+
+#[test]
+fn a_message_nobody_is_asked_about_costs_nothing_and_a_decision_at_once_one_entry() {
+    let cost = |asks: bool| {
+        let mut config = ServerConfig::default();
+        config.offer_mut(0).asks.publish = asks;
+        let mut server = Server::new(config);
+        let conn = client(&mut server, 1);
+        let mut one = || {
+            publish(&mut server, conn, b"\x30\x05\x00\x01thi");
+            let mut asked = 0;
+            while let Some(ticket) = server.poll_question() {
+                assert!(server.question(ticket).is_some());
+                server.handle_decision(NOW, ticket, Decision::Allow);
+                asked += 1;
+            }
+            assert_eq!(asked, usize::from(asks));
+        };
+        // What is kept for its memory is there after the first.
+        one();
+        count(one).0
+    };
+    assert_eq!(cost(false), 0, "nothing is copied and nothing kept");
+    assert!(
+        cost(true) <= 1,
+        "the inbox of the one before serves again: {}",
+        cost(true)
+    );
 }
