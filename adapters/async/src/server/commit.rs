@@ -7,11 +7,12 @@ use std::{
         mpsc::{self, Receiver, Sender, TryRecvError},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use mqtt_session::{Seq, server::Changes};
 
-use super::Store;
+use super::{Store, trace};
 use crate::ready::ReadyList;
 
 /// A store, and the thread that commits to it. When this is dropped, the store is closed.
@@ -104,11 +105,15 @@ fn run(
     let waking = Waking(ready);
     let committed = committed;
     while let Ok(changes) = batches.recv() {
+        let begun = Instant::now();
         let result = if changes.is_empty() {
             Ok(())
         } else {
             store.commit(&mut changes.iter())
         };
+        if result.is_ok() {
+            trace::committed(changes.len(), changes.size(), begun.elapsed());
+        }
         let failed = result.is_err();
         let _ = committed.send(result.map(|()| changes.upto()));
         waking.0.wake();

@@ -11,6 +11,7 @@
 //! | `closing` | links whose connections are over |
 //! | `handle` | commands from elsewhere, and the end |
 //! | `policy` | who may do what |
+//! | `trace` | what is logged |
 //! | `store`, `commit` | where durable state is kept, and the thread that keeps it |
 
 mod closing;
@@ -19,6 +20,7 @@ mod error;
 mod handle;
 mod policy;
 mod store;
+mod trace;
 mod turn;
 
 use core::{
@@ -251,6 +253,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
             None => {}
             Some(Ok(upto)) => self.driver.handle_persisted(now, upto),
             Some(Err(error)) => {
+                trace::store_failed(&error);
                 self.failed = Some(error);
                 self.begin_stop(now, Stopping::InOrder);
                 // What waits for the store waits for ever, and with it whatever its client would be told behind it.
@@ -275,6 +278,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
             Stopping::InOrder if self.stopping.is_some() => {}
             Stopping::InOrder => {
                 self.stopping = Some(now + self.stop_timeout);
+                trace::stopping(self.open);
                 self.driver.shutdown(now);
             }
             Stopping::Now => self.stopping = Some(now),
@@ -288,6 +292,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
             return Some(until);
         }
         self.lingering.clear();
+        trace::cut_off(self.open);
         for index in 0..self.wires.len() {
             self.close(now, index);
         }

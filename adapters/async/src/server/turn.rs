@@ -14,7 +14,7 @@ use mqtt_session::{
     },
 };
 
-use super::{Server, Verdict, Wire};
+use super::{Server, Verdict, Wire, trace};
 use crate::{Accept, Link, Timer, ready::ConnWaker};
 
 /// Reads of one connection in one turn.
@@ -110,7 +110,8 @@ impl<A: Accept, T: Timer> Server<A, T> {
                         peer.listener = *number;
                         self.open(now, link, peer);
                     }
-                    Poll::Ready(Err(_)) => {
+                    Poll::Ready(Err(error)) => {
+                        trace::not_accepted(*number, &error);
                         self.accept_after = Some(now + SHORTAGE);
                         return false;
                     }
@@ -122,8 +123,10 @@ impl<A: Accept, T: Timer> Server<A, T> {
     }
 
     fn open(&mut self, now: Instant, link: A::Link, peer: Peer) {
+        let listener = peer.listener;
         // Overloaded: there is no better answer than to hang up.
         let Ok(id) = self.driver.open(now, peer) else {
+            trace::overloaded(listener);
             return;
         };
         if self.wires.len() <= id.index() {
