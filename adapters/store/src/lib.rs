@@ -14,6 +14,22 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A server that keeps everything in it, and goes on where the last one was:
+//!
+//! ```no_run
+//! use mqtt_session::server::ServerConfig;
+//! use mqtt_store::Database;
+//! use mqtt_tokio::{Listener, Server};
+//!
+//! # async fn run() -> Result<(), Box<dyn core::error::Error>> {
+//! let mut server: Server = Server::with_store(ServerConfig::default(), Database::open("/var/lib/mqtt")?)?;
+//! server.listen(Listener::from(tokio::net::TcpListener::bind("127.0.0.1:1883").await?));
+//! let handle = server.handle(); // for the rest of the program
+//! let stop = server.stopper(); // for whoever hears of signals
+//! tokio::task::unconstrained(server.run(|event| println!("{event:?}"))).await?;
+//! # Ok(()) }
+//! ```
+//!
 //! # Why redb
 //!
 //! `checks/store-choice` measures redb 4.5 and fjall 3.1 with what a broker does: batches of short-lived keys of 17 bytes,
