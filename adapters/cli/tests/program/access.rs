@@ -250,3 +250,44 @@ fn listeners_have_policies_of_their_own() {
     });
     assert_eq!(statuses, [Some(5), Some(0)]);
 }
+
+#[test]
+fn rules_that_changed_while_the_broker_was_away_hold_for_sessions_that_were_kept() {
+    let directory = Directory::new();
+    let data = directory.path("data");
+    let rules = directory.file("rules", "allow everyone both a\n");
+    let args = ["--data", &data, "--access-rules", &rules];
+    // What PUBACK says to a publisher: somebody is subscribed, or nobody (0x10).
+    let puback = |broker: &Broker| {
+        let port = broker.port();
+        let output = run(&[
+            "pub",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-V",
+            "5",
+            "-q",
+            "1",
+            "-t",
+            "a",
+            "-m",
+            "x",
+            "-d",
+        ]);
+        let said = error(&output);
+        let line = said.lines().find(|line| line.starts_with("<- PUBACK")).unwrap();
+        line.contains("code=0x10")
+    };
+    let mut broker = Broker::with(&args);
+    Process::subscriber(&broker, &["-c", "-i", "me", "-q", "1", "-t", "a"]).kill();
+    assert!(!puback(&broker), "the session is kept");
+    broker.process.kill();
+    let mut broker = Broker::with(&args);
+    assert!(!puback(&broker), "and outlives the process");
+    broker.process.kill();
+    directory.file("rules", "allow everyone publish a\n");
+    let broker = Broker::with(&args);
+    assert!(puback(&broker), "its subscription is not allowed any more");
+}
