@@ -9,6 +9,7 @@ mod connecting;
 mod deciding;
 mod driving;
 mod durable_chaos;
+mod edges;
 mod ending;
 mod limits;
 mod local;

@@ -1,5 +1,8 @@
 use mqtt_proto::{Packet, packet::SubscriptionOptions};
-use mqtt_session::server::{DropCause, Pool, TopBy, Traffic};
+use mqtt_session::{
+    record::broker::Entry,
+    server::{DropCause, Pool, Server, TopBy, Traffic},
+};
 
 use crate::net::*;
 
@@ -316,4 +319,46 @@ fn a_server_may_say_nothing_of_itself() {
     net.subscribe_with(end, "$SYS/broker/uptime", SubscriptionOptions::new(Q0), None);
     net.pass_secs(1);
     assert_eq!(net.recv(end).len(), 1, "as often as it changes");
+}
+
+#[test]
+fn a_session_that_is_read_back_sees_sys_again_and_what_it_says_is_not_recorded() {
+    let mut net = Net::with(|config| config.durable = true);
+    let said = |net: &mut Net, end| {
+        if let Some(changes) = net.server.poll_changes() {
+            net.server.handle_persisted(net.now, changes.upto());
+        }
+        net.recv(end)
+    };
+    let connect = mqtt_proto::packet::Connect {
+        clean_start: false,
+        ..connect(V311, "kept")
+    };
+    let kept = net.open(V311);
+    net.send(kept, Packet::Connect(connect));
+    assert_eq!(said(&mut net, kept).len(), 1);
+    let of = SubscriptionOptions::new(Q0);
+    // SUBACK is withheld; what is of QoS 0 is not.
+    let first = net.subscribe_with(kept, "$SYS/broker/uptime", of, None);
+    assert_eq!((first.len(), said(&mut net, kept).len()), (1, 1));
+    net.cut(kept);
+    let stored = net.server.snapshot();
+    let owned = |(key, value): (&[u8], Option<&[u8]>)| (key.to_vec(), value.unwrap().to_vec());
+    let entries: Vec<_> = stored.iter().map(owned).collect();
+    for (key, value) in &entries {
+        let entry = Entry::decode(key, value).unwrap();
+        assert!(
+            !matches!(entry, Entry::Retained { .. } | Entry::Message { .. }),
+            "{entry:?}"
+        );
+    }
+    let config = net.server.broker().config().clone();
+    net.server = Server::restore(config, net.now, entries).unwrap();
+    assert_eq!(net.server.broker().holdings().subscriptions, 1);
+    net.pass_secs(20);
+    let kept = net.open(V311);
+    net.send(kept, Packet::Connect(connect));
+    assert!(said(&mut net, kept)[0].contains("session_present=1"));
+    net.pass_secs(10);
+    assert!(said(&mut net, kept).iter().any(|said| said.contains("uptime")));
 }

@@ -9,7 +9,7 @@ mod wire;
 use core::time::Duration;
 
 use mqtt_proto::{QoS, Version};
-use mqtt_session::server::{Asks, DropPolicy, ServerConfig};
+use mqtt_session::server::{Asks, Bucket, DropPolicy, Pool, RetainedPolicy, ServerConfig};
 
 use crate::{choices::Choices, drafts, encoded, show, version};
 use net::Net;
@@ -116,6 +116,26 @@ fn config(how: u8) -> ServerConfig {
         config.limits.inbox_bytes = 200;
         // Some are there whose client has gone: what it sent last is not decided yet.
         config.limits.connections = 200;
+    }
+    if how & 128 != 0 {
+        config.limits.subscriptions = 8;
+        config.limits.subscription_bytes = 60;
+        config.retained_policy = if how & 1 == 0 {
+            RetainedPolicy::EvictOldest
+        } else {
+            RetainedPolicy::EvictSoonestToExpire
+        };
+        let rate = &mut config.offer_mut(0).grant.limits.rate;
+        rate.messages = Some(Bucket {
+            per_second: 1,
+            burst: 2,
+        });
+        rate.bytes = Some(Bucket {
+            per_second: 50,
+            burst: 100,
+        });
+        config.offer_mut(0).grant.pool = Pool(u32::from(how));
+        config.offer_mut(0).grant.limits.retained_messages = 2;
     }
     config.queue_qos_0_while_away = how & 8 != 0;
     config.drop_policy = match how >> 4 & 3 {
