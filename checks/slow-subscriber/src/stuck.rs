@@ -4,6 +4,7 @@ use core::{net::SocketAddr, time::Duration};
 use std::{
     io::{self, Read as _, Write as _},
     net::TcpStream,
+    time::Instant,
 };
 
 use broker_process::{connect, encode, read_packet};
@@ -25,9 +26,8 @@ impl Stuck {
         Ok(Self(stream))
     }
 
-    /// Reads everything there is at last, and says whether it adds up with what was published since it came: what it has not
-    /// got was dropped.
-    pub(crate) fn account(&mut self, sent: u64) -> io::Result<bool> {
+    /// Reads everything there is at last; says how many it has not got of so many that were published since it came.
+    pub(crate) fn missed(&mut self, sent: u64) -> io::Result<u64> {
         self.0.set_read_timeout(Some(SILENCE))?;
         let (mut got, mut input, mut room) = (0, Vec::new(), vec![0; 256 * 1024]);
         loop {
@@ -54,10 +54,32 @@ impl Stuck {
             input.drain(..done);
             self.0.write_all(&acks)?;
         }
-        println!(
-            "the slow one: {sent} messages were for it, {got} waited, {} were dropped",
-            sent - got
-        );
-        Ok(got <= sent)
+        let missed = sent.checked_sub(got).ok_or(io::ErrorKind::InvalidData)?;
+        println!("the slow one: {sent} messages were for it, {got} waited, {missed} are not there");
+        Ok(missed)
     }
+}
+
+/// How many messages the broker says it has dropped: the last that it publishes about it for a while.
+pub(crate) fn counted_drops(address: SocketAddr) -> io::Result<u64> {
+    const COUNT: &str = "$SYS/broker/publish/messages/dropped";
+    let mut stream = connect(address, options("auditor"))?;
+    stream.write_all(&subscribe(COUNT, QoS::AtMostOnce))?;
+    let begin = Instant::now();
+    let (mut counted, mut room) = (None, [0; 256]);
+    stream.set_read_timeout(Some(Duration::from_millis(1_500)))?;
+    while begin.elapsed() < Duration::from_secs(3) {
+        let len = match read_packet(&mut stream, &mut room) {
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        };
+        let packet = room.get(..len).unwrap_or_default();
+        if let Ok(Packet::Publish(publish)) = Packet::decode(Version::V311, Sender::Server, packet) {
+            counted = core::str::from_utf8(publish.payload)
+                .ok()
+                .and_then(|count| count.parse().ok());
+        }
+    }
+    counted.ok_or_else(|| io::Error::other("the broker says nothing about drops"))
 }

@@ -300,6 +300,10 @@ impl Scene {
         let publish = has(&first, r#"PUBLISH topic="s" qos=2 dup=1 id=2 payload="m2""#);
         let pubrel = has(&first, "PUBREL id=3");
         assert_eq!(publish, pubrel, "both halves of QoS 2: {first:?}");
+        // 5/MQTT-4.6.0-1, 3.1.1/MQTT-4.6.0-1: in the order in which they were sent at first.
+        let place = |text: &str| first.iter().position(|packet| packet.contains(text));
+        let order = [place(r#""m1""#), place(r#""m2""#), place("PUBREL")];
+        assert!(order.is_sorted(), "{first:?}");
         let payload = |said: &[String], payload| said.iter().any(|packet| packet.contains(payload));
         let qos_0 = payload(&first, r#""m0""#);
         assert_eq!(
