@@ -327,3 +327,48 @@ fn what_is_not_asked_about_is_done_at_once() {
     assert_eq!(desk.net.recv(end), ["SUBACK id=7 codes=[2]"]);
     assert_eq!(desk.counts().asked, 1);
 }
+
+#[test]
+fn on_a_durable_server_what_was_allowed_is_answered_when_it_is_safe() {
+    let mut desk = Desk::with(|config| config.durable = true);
+    let safe = |desk: &mut Desk| {
+        while let Some(changes) = desk.net.server.poll_changes() {
+            desk.net.server.handle_persisted(desk.net.now, changes.upto());
+        }
+    };
+    // A subscriber whose session is kept, so that a message for it has to be.
+    let list = [Property::SessionExpiryInterval(100)];
+    let watcher = desk.net.open(V5);
+    desk.net.send(
+        watcher,
+        Packet::Connect(Connect {
+            properties: Properties::new(&list),
+            ..connect(V5, "w")
+        }),
+    );
+    desk.answer(Decision::Allow);
+    subscribe(&mut desk, watcher, &["t"]);
+    desk.answer(Decision::Allow);
+    assert_eq!(
+        desk.net.recv(watcher),
+        [""; 0],
+        "CONNACK and SUBACK of a session that is kept"
+    );
+    safe(&mut desk);
+    assert_eq!(desk.net.recv(watcher).len(), 2);
+
+    let end = desk.net.open(V5);
+    desk.net.send(end, Packet::Connect(connect(V5, "a")));
+    desk.answer(Decision::Allow);
+    safe(&mut desk);
+    desk.net.recv(end);
+    desk.net.publish(end, message("t", Q1, 1, "hi"));
+    assert!(
+        desk.net.server.poll_changes().is_none(),
+        "what is in question has changed nothing"
+    );
+    desk.answer(Decision::Allow);
+    assert_eq!(desk.net.recv(end), [""; 0]);
+    safe(&mut desk);
+    assert_eq!(desk.net.recv(end), ["PUBACK id=1"]);
+}
