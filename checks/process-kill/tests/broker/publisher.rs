@@ -98,6 +98,7 @@ impl Publisher {
 
     /// All that it may publish is published, and has its end.
     pub(crate) fn is_done(&self) -> bool {
+        assert!(!self.thread.is_finished(), "it has panicked: see above");
         let published = self.figures.published.load(Relaxed);
         published == self.allowed.load(Relaxed)
             && self.figures.acknowledged.load(Relaxed) == published - self.first
