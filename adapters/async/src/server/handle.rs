@@ -13,7 +13,7 @@ use futures_channel::oneshot;
 use mqtt_proto::ReasonCode;
 use mqtt_session::{
     Instant,
-    server::{ConnId, Decision, Holdings, Server as Machine, Ticket},
+    server::{ConnId, Decision, Holdings, Metrics, Pool, Server as Machine, Ticket},
 };
 
 use crate::ready::ReadyList;
@@ -64,6 +64,29 @@ impl ServerHandle {
     /// `open`, `handle_input`, `poll_ready` and `poll_transmit` of connections that it did not open itself.
     ///
     /// Dropping the future takes nothing back once the command is in the queue.
+    ///
+    /// A message from inside, on a [local connection](mqtt_session::server::Broker::open_local) that was opened the same way:
+    ///
+    /// ```
+    /// use mqtt_async::{CommandError, ServerHandle};
+    /// use mqtt_proto::{Properties, QoS, TopicName, packet::{Publish, PublishHead}};
+    /// use mqtt_session::server::{ConnId, NotPublished};
+    ///
+    /// async fn tell(server: &ServerHandle, inside: ConnId, text: String) -> Result<Result<usize, NotPublished>, CommandError> {
+    ///     server.with(move |machine, now| {
+    ///         let topic = TopicName::new("site/notices").map_err(|_| NotPublished::Closed)?;
+    ///         let head = PublishHead {
+    ///             dup: false,
+    ///             qos: QoS::AtMostOnce,
+    ///             retain: true,
+    ///             topic,
+    ///             packet_id: None,
+    ///             properties: Properties::EMPTY,
+    ///         };
+    ///         machine.broker_mut().publish_local(now, inside, &Publish { head, payload: text.as_bytes() })
+    ///     }).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`CommandError::Stopped`]; then `f` was not called.
@@ -124,6 +147,36 @@ impl ServerHandle {
     pub async fn disconnect(&self, conn: ConnId, code: ReasonCode) -> Result<(), CommandError> {
         self.with(move |machine, now| machine.disconnect(now, conn, code))
             .await
+    }
+
+    /// Ends a connection without a word: [`Broker::kill`](mqtt_session::server::Broker::kill).
+    ///
+    /// # Errors
+    /// See [`with`](Self::with).
+    pub async fn kill(&self, conn: ConnId) -> Result<(), CommandError> {
+        self.with(move |machine, now| machine.broker_mut().kill(now, conn))
+            .await
+    }
+
+    /// The connection that this client is on; `None` if it has no session, or is away.
+    ///
+    /// # Errors
+    /// See [`with`](Self::with).
+    pub async fn find(&self, pool: Pool, client_id: &str) -> Result<Option<ConnId>, CommandError> {
+        let client_id = String::from(client_id);
+        self.with(move |machine, _| {
+            let session = machine.broker().find_session(pool, &client_id);
+            session.and_then(|session| session.conn())
+        })
+        .await
+    }
+
+    /// What the server has done so far.
+    ///
+    /// # Errors
+    /// See [`with`](Self::with).
+    pub async fn metrics(&self) -> Result<Metrics, CommandError> {
+        self.with(|machine, now| machine.metrics(now)).await
     }
 
     /// The answer to a question that the [policy](crate::Policy) left for later. One that comes too late is ignored and counted.

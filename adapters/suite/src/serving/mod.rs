@@ -21,7 +21,9 @@ use mqtt_proto::{
 };
 use mqtt_session::{
     Instant,
-    server::{Asked, ConnId, Decision, Ended, LocalOptions, Question, Server, ServerConfig, ServerEvent},
+    server::{
+        Asked, ConnId, Decision, Ended, LocalOptions, Pool, Question, Server, ServerConfig, ServerEvent,
+    },
 };
 use mqtt_tokio::{CommandError, ServerError, ServerHandle, ServerStop, Store, Verdict};
 
@@ -382,6 +384,14 @@ pub fn handles_reach_the_server_from_any_thread_until_it_has_stopped(serve: Serv
     for (n, result) in results.drain(..).enumerate() {
         assert_eq!(block_on(result), Ok(n));
     }
+    let mut client = server.client("two");
+    let conn = block_on(handle.find(Pool::DEFAULT, "two")).expect("a server");
+    assert_eq!(conn, Some(server.accepted()));
+    assert_eq!(block_on(handle.find(Pool::DEFAULT, "three")), Ok(None));
+    assert_eq!(block_on(handle.kill(conn.expect("it is there"))), Ok(()));
+    assert_eq!(client.packet(), None, "not a word");
+    drop(client);
+    assert_eq!(block_on(handle.metrics()).expect("a server").connections, 0);
     server.stop.stop();
     server.join();
     assert_eq!(handle.with_blocking(|_, _| ()), Err(CommandError::Stopped));
