@@ -18,9 +18,9 @@ pub struct Metrics {
     pub connections: usize,
     /// Those of them whose client was not accepted yet.
     pub handshakes: usize,
-    /// Sessions, connected or kept.
+    /// Sessions, connected or kept; those of local connections among them.
     pub sessions: usize,
-    /// Sessions whose client is connected.
+    /// Sessions whose client is connected, or whose connection is a local one.
     pub connected: usize,
     /// The most that ever were connected at a time.
     pub connected_maximum: usize,

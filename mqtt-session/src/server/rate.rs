@@ -9,7 +9,7 @@ use crate::Instant;
 /// A PUBLISH is taken if both buckets hold enough for it; one with more bytes than the burst is taken when the bucket is
 /// full, and leaves a debt. What is not taken: QoS 0 is dropped; QoS 1 and 2 are answered with 0x97 (Quota exceeded) in
 /// 5.0. 3.1 and 3.1.1 have no such answer: there QoS 1 and 2 are taken and leave a debt, and the client is not read until
-/// that is paid off.
+/// that is paid off. Where publishes are asked about, only those count that were allowed.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Rate {
