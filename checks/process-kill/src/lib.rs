@@ -1,4 +1,4 @@
-//! What the process that is killed, `survivor`, and the tests that kill it have in common.
+//! What the process that is killed, `survivor` or `broker`, and the tests that kill it have in common.
 //!
 //! A message is a number, its QoS the number's parity, and all are published under one topic. Numbers grow, also from one
 //! process to the next, so that the order of two messages can be seen.
