@@ -105,6 +105,7 @@ macro_rules! serving {
             a_decision_may_come_later_from_another_thread
             a_local_connection_answers_within_the_server
             the_queue_of_commands_is_bounded
+            without_a_store_nothing_waits_for_one
             what_was_acknowledged_is_there_in_the_next_server
             an_acknowledgement_waits_for_its_commit_and_nothing_else_does
             when_the_store_fails_nothing_that_waited_for_it_is_sent_and_the_server_ends

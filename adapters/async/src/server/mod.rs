@@ -96,8 +96,10 @@ struct Wire<L> {
 }
 
 impl<A: Accept, T: Timer> Server<A, T> {
-    /// A server without listeners.
-    pub fn new(config: ServerConfig) -> Self {
+    /// A server without listeners, of which nothing outlives the process: without a store,
+    /// [`ServerConfig::durable`] would only make clients wait for ever, and counts as no.
+    pub fn new(mut config: ServerConfig) -> Self {
+        config.durable = false;
         Self::around(Driver::new(config), Clock::new())
     }
 

@@ -66,6 +66,19 @@ fn subscriber_that_is_kept(server: &Running) {
     assert_eq!(subscriber.packet(), Some((PacketType::SubAck, None)));
 }
 
+/// Whatever the configuration says.
+pub fn without_a_store_nothing_waits_for_one(serve: Serve) {
+    let mut setup = Setup::default();
+    setup.config.durable = true;
+    let server = start(serve, setup);
+    subscriber_that_is_kept(&server);
+    let mut publisher = server.client("publisher");
+    publisher.stream.write_all(PUBLISH_1).expect("a connection");
+    assert_eq!(publisher.packet(), Some((PacketType::PubAck, None)));
+    server.stop.stop_now();
+    server.join();
+}
+
 /// A session with its subscription and queue outlives the server's memory, whatever kind of end that had.
 pub fn what_was_acknowledged_is_there_in_the_next_server(serve: Serve) {
     let entries = Arc::default();
