@@ -134,3 +134,15 @@ impl Link for Socket {
         either!(self, link => link.poll_close(cx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_costs_hardly_more_for_being_of_any_kind() {
+        let (socket, stream) = (size_of::<Socket>(), size_of::<TcpStream>());
+        println!("Socket: {socket} bytes, TcpStream: {stream}");
+        assert!(socket <= stream + 8);
+    }
+}
