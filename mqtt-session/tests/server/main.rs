@@ -25,3 +25,4 @@ mod strictness;
 mod subscribing;
 mod takeover;
 mod versions;
+mod withheld;
