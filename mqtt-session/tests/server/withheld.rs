@@ -36,7 +36,10 @@ fn answers_of_several_batches_and_the_end_behind_them_are_told_when_each_is_safe
     assert_eq!(net.recv(publisher), ["PUBACK id=1"]);
     while net.server.poll_ready().is_some() {}
     persist(&mut net);
-    assert!(net.server.poll_ready().is_some(), "it has something to be told again");
+    assert!(
+        net.server.poll_ready().is_some(),
+        "it has something to be told again"
+    );
     let told = net.recv(publisher);
     assert_eq!(told[0], "PUBACK id=2");
     assert!(told[1].starts_with("DISCONNECT code=0x8b"), "{told:?}");
