@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         "client" => fuzz_targets::client::run,
         "broker" => fuzz_targets::broker::run,
         "records" => fuzz_targets::records::run,
+        "store" => fuzz_targets::store::run,
         "dispatch" => fuzz_targets::dispatch::run,
         other => {
             eprintln!("usage: replay TARGET FILE...; there is no target {other:?}");

@@ -6,6 +6,7 @@
 //! | [`round_trip`] | what decodes can be encoded, and what was encoded decodes to the same |
 //! | [`split`] | however what a server sends is split, the client tells and writes the same |
 //! | [`records`] | whatever a journal holds, a client is made from it or says why not, and goes on |
+//! | [`store`] | whatever entries a store holds, a server is made from it or says why not, and keeps the same |
 //! | [`client`] | whatever a server and an application do, no operation is lost, doubled or left over |
 //! | [`broker`] | whatever clients do, a server says nothing wrong, and holds no more than its limits |
 //! | [`dispatch`] | messages go where a matcher that looks at every pattern says, with its captures, in the documented order |
@@ -25,6 +26,7 @@ pub mod drafts;
 pub mod records;
 pub mod round_trip;
 pub mod split;
+pub mod store;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

@@ -32,4 +32,6 @@ macro_rules! corpora {
     )*};
 }
 
-corpora!(decode, round_trip, split, client, broker, dispatch, records);
+corpora!(
+    decode, round_trip, split, client, broker, dispatch, records, store
+);

@@ -8,6 +8,7 @@ mod chaos;
 mod connecting;
 mod deciding;
 mod driving;
+mod durable;
 mod durable_chaos;
 mod edges;
 mod ending;
