@@ -28,13 +28,33 @@
 //! # Ok::<(), mqtt_session::server::Overloaded>(())
 //! ```
 //!
+//! # What outlives the process
+//!
+//! Nothing, unless [`ServerConfig::durable`]. Then [`poll_changes`](Server::poll_changes) tells what has changed, a store makes that
+//! safe, all at once, and [`handle_persisted`](Server::handle_persisted) lets go what was withheld until then;
+//! [`Server::restore`] makes a server of what is in the store. Several batches may be under way, in order.
+//!
+//! | state | durable |
+//! |---|---|
+//! | sessions with an expiry above 0, what their clients were granted, when they end | yes |
+//! | their subscriptions, retained messages that these have not had, received ids of QoS 2 | yes |
+//! | messages of QoS 1 and 2 that wait for them or are under way to them, packet ids, order | yes |
+//! | retained messages, whatever their QoS | yes |
+//! | wills, of every session: published as if all connections were lost when the server is restored | yes |
+//! | messages of QoS 0 that wait | no |
+//! | sessions that end with their connection, but for their wills; a message of a shared subscription that such a session has | no |
+//! | connections, local ones too; topic aliases; open questions; `$SYS`; counters and events; whose turn it is in a group | no |
+//!
+//! A publisher whose answer waits is held to its receive maximum as ever. While a store is slow, clients that need it wait, and all
+//! others are served.
+//!
 //! Where to find what:
 //! - [`conn`](ServerConn): framing, version, keep-alive, encoding.
 //! - [`broker`](Broker): sessions, packet ids, queues, subscriptions, retained messages, wills, limits.
 //! - `config`, `grant`: what is offered, what one client is granted, and all limits. `pool`: where clients meet.
 //! - `metrics`: what is counted. `sys`: what of it is published. `rate`: token buckets.
 //! - `route`: the tree of filters, merging, shared subscriptions. `retained`: the tree of retained messages.
-//! - `session`: what is kept of one client. `message`: a message that many share.
+//! - `session`: what is kept of one client. `message`: a message that many share. `journal`: what has changed of all that.
 //! - [`question`](Question), [`decision`](Decision): what the owner is asked, and may answer.
 //! - [`local`](Broker::open_local): connections without a wire. [`inspect`](SessionInfo): sessions as their owner sees them.
 //! - [`driver`]: the shape of a fast server loop, without a runtime.

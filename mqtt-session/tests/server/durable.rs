@@ -175,6 +175,18 @@ fn what_depends_on_nothing_does_not_wait() {
 }
 
 #[test]
+fn who_waited_is_ready_when_it_is_safe() {
+    let mut world = World::new();
+    let (s, _) = world.keeper("s");
+    let options = SubscriptionOptions::new(Q1);
+    assert_eq!(world.net.subscribe_with(s, "t", options, None), [""; 0]);
+    while world.net.server.poll_ready().is_some() {}
+    world.sync();
+    assert_eq!(world.net.server.poll_ready(), Some(s.id));
+    assert_eq!(world.net.recv(s).len(), 1);
+}
+
+#[test]
 fn a_repeat_waits_for_what_the_first_one_waits_for() {
     let mut world = World::new();
     let (p, _) = world.keeper("p");
@@ -350,7 +362,7 @@ fn a_will_is_published_after_a_crash_as_if_the_connection_was_lost_then() {
         properties: Properties::new(&delay),
         ..will("w/delayed", b"d")
     };
-    world.keeper_with("delayed", Some(delayed.clone()));
+    world.keeper_with("delayed", Some(delayed));
     // A session of a connection alone ends with it, and its will goes at once.
     world.connect(Connect {
         will: Some(will("w/once", b"o")),
