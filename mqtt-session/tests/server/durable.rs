@@ -602,3 +602,39 @@ fn without_durability_there_is_nothing_to_poll_and_nothing_waits() {
     assert!(net.server.poll_changes().is_none());
     assert!(net.server.snapshot().is_empty());
 }
+
+#[test]
+fn who_comes_without_a_session_waits_until_the_one_of_before_is_gone_for_certain() {
+    let mut world = World::new();
+    let (s, _) = world.keeper("s");
+    world.store.hold(true);
+    assert!(
+        world
+            .net
+            .server
+            .broker_mut()
+            .discard_session(world.net.now, Pool::DEFAULT, "s")
+    );
+    world.net.cut(s);
+    world.sync(); // polled, and not safe
+    let s = world.net.open(V5);
+    world.net.send(s, Packet::Connect(connect(V5, "s")));
+    assert_eq!(world.recv(s), [""; 0], "a crash would bring the old session back");
+    world.store.sync();
+    assert!(world.recv(s)[0].starts_with("CONNACK"));
+}
+
+#[test]
+fn what_goes_and_comes_and_goes_between_two_polls_is_gone() {
+    let mut world = World::new();
+    let (s, _) = world.keeper("s");
+    world.subscribe(s, "t");
+    world.net.unsubscribe(s, "t");
+    world
+        .net
+        .subscribe_with(s, "t", SubscriptionOptions::new(Q1), None);
+    world.net.unsubscribe(s, "t");
+    world.sync();
+    let subscribed = |key: &Vec<u8>| matches!(Key::decode(key), Some(Key::Subscription { .. }));
+    assert!(!world.store.safe().keys().any(subscribed));
+}
