@@ -225,3 +225,54 @@ fn connections_above_the_limit_find_no_place_and_a_stale_id_is_ignored() {
     assert!(!net.server.wants_close(second.id));
     assert_eq!(net.recv(second), [""; 0]);
 }
+
+#[test]
+fn a_broker_that_is_asked_without_bytes_allows_the_same_client_ids_3_1_1_mqtt_3_1_3_8() {
+    use mqtt_session::server::{Broker, Peer, Reply, Request};
+    let (longest, too_long) = ("ä".repeat(23), "ä".repeat(24));
+    for (version, client_id, clean_start, allowed) in [
+        (V31, "", true, false),
+        (V31, "a", true, true),
+        (V31, &longest, true, true),
+        (V31, &too_long, true, false),
+        (V311, "", false, false),
+        (V311, "", true, true),
+        (V311, &too_long, false, true),
+        (V5, "", false, true),
+        (V5, &too_long, false, true),
+    ] {
+        let mut broker = Broker::new(Default::default());
+        let now = mqtt_session::Instant::from_secs(1);
+        let conn = broker.open(Peer::default()).unwrap();
+        let asked = Connect {
+            clean_start,
+            ..connect(version, client_id)
+        };
+        let _ = broker.handle_request(now, conn, Request::Connect(asked));
+        let said = broker.poll_reply(now, conn);
+        let context = format!("{version} {client_id:?} {clean_start}: {said:?}");
+        if allowed {
+            assert!(matches!(said, Some(Reply::Accept(_))), "{context}");
+        } else {
+            let code = mqtt_proto::ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
+            assert!(
+                matches!(said, Some(Reply::Refuse(said)) if said == code),
+                "{context}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_assigned_client_id_is_nobody_elses_even_if_a_client_has_guessed_it_5_mqtt_3_1_3_6() {
+    let (_, said) = Net::new().client_with(connect(V5, ""));
+    let next = said.split('"').nth(1).unwrap().to_string();
+    // The same seed would give the same id.
+    let mut net = Net::new();
+    let guest = net.client(V5, &next);
+    let (other, said) = net.client_with(connect(V5, ""));
+    assert!(said.contains("assigned_client_identifier="), "{said}");
+    assert!(!said.contains(&next), "{said}");
+    assert_eq!(net.recv(guest), [""; 0], "it was not taken over");
+    assert_eq!(net.recv(other), [""; 0]);
+}

@@ -4,7 +4,7 @@ use mqtt_proto::{
     Packet, Properties, Property, ReasonCode,
     packet::{Connect, Will},
 };
-use mqtt_session::server::{Ended, ServerEvent};
+use mqtt_session::server::{Ended, Pool, ServerEvent};
 
 use crate::net::*;
 
@@ -297,4 +297,75 @@ fn nothing_is_sent_to_a_client_that_has_said_disconnect() {
     net.publish(end, message("t", Q1, 1, "x"));
     net.disconnect(end, ReasonCode::SUCCESS);
     assert_eq!(net.recv(end), ["close"]);
+}
+
+#[test]
+fn a_will_that_waits_is_seen_with_its_time_and_coming_back_ends_the_wait_5_mqtt_3_1_3_9() {
+    for (expiry, delay, after) in [(60, 5, 5), (5, 60, 5)] {
+        let mut net = Net::new();
+        let watcher = watcher(&mut net);
+        let will_at = |net: &Net| {
+            let found = net.server.broker().find_session(Pool::DEFAULT, "d");
+            found.unwrap().will_at()
+        };
+        let end = doomed(&mut net, expiry, delay);
+        assert_eq!(will_at(&net), None);
+        net.cut(end);
+        assert_eq!(will_at(&net), Some(net.now + Duration::from_secs(after)));
+        net.pass_secs(1);
+        let back = doomed(&mut net, expiry, delay);
+        assert_eq!(will_at(&net), None, "it has another will, and is there");
+        net.pass_secs(100);
+        assert_eq!(net.recv(watcher), [""; 0]);
+        net.cut(back);
+        assert_eq!(will_at(&net), Some(net.now + Duration::from_secs(after)));
+    }
+}
+
+#[test]
+fn a_will_that_is_not_to_be_published_here_refuses_its_client_5_mqtt_3_2_2_12() {
+    for (qos, topic, wanted) in [
+        (Q1, "a/b", "code=0 "),
+        (Q2, "a/b", "code=0x9b"),
+        (Q1, "a/b/c", "code=0x90"),
+    ] {
+        for version in [V311, V5] {
+            let mut net = Net::with(|config| {
+                config.offer_mut(0).maximum_qos = Q1;
+                config.limits.topic_levels = 2;
+            });
+            let end = net.open(version);
+            let with = Will {
+                qos,
+                ..will(topic, b"gone")
+            };
+            net.send(
+                end,
+                Packet::Connect(Connect {
+                    will: Some(with),
+                    ..connect(version, "d")
+                }),
+            );
+            let said = net.recv(end);
+            let is_refused = wanted != "code=0 ";
+            assert_eq!(said.last().unwrap() == "close", is_refused, "{said:?}");
+            if version == V5 {
+                assert!(said[0].contains(wanted), "{said:?}");
+            } else if is_refused {
+                assert_eq!(
+                    said[0], "CONNACK session_present=0 code=0x87",
+                    "the nearest code of 3.1.1"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_for_ever_does_not_end_after_its_seconds_5_0_3_1_2_11_2() {
+    let mut net = Net::new();
+    let (end, _) = net.keeper(V311, "a");
+    net.cut(end);
+    net.pass_secs(u64::from(u32::MAX) + 1);
+    assert_eq!(net.server.broker().holdings().sessions, 1);
 }

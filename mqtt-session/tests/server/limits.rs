@@ -1,5 +1,5 @@
 use mqtt_proto::{Frame, Packet, Properties, Property, frame_len, packet::SubscriptionOptions};
-use mqtt_session::server::{DropCause, DropPolicy, Ended, Peer, RetainedPolicy, ServerEvent};
+use mqtt_session::server::{DropCause, DropPolicy, Ended, Message, Peer, RetainedPolicy, ServerEvent};
 
 use crate::net::*;
 
@@ -429,4 +429,43 @@ fn retained_messages_that_make_room_are_counted() {
     }));
     let said = net.subscribe_with(end, "#", SubscriptionOptions::new(Q0), None);
     assert_eq!(said.len(), 3, "SUBACK and the last two: {said:?}");
+}
+
+#[test]
+fn bytes_of_qos_0_that_is_dropped_when_its_client_goes_have_room_for_others() {
+    let size = {
+        let publish = message("t", Q1, 1, "12345");
+        Message::new(mqtt_session::Instant::ZERO, &publish.head, publish.payload).size()
+    };
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_bytes = 2 * size);
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    let from = net.client(V5, "p");
+    net.say(from, "t", "12345");
+    net.cut(to);
+    for n in 1..=2 {
+        net.publish(from, message("t", Q1, n, "12345"));
+    }
+    let (to, _) = net.keeper(V5, "s");
+    assert_eq!(payloads(&net.recv(to)), ["12345"; 2]);
+}
+
+#[test]
+fn a_message_that_could_never_fit_displaces_nothing() {
+    let mut net = Net::with(|config| {
+        config.offer_mut(0).grant.limits.queue_bytes = 200;
+        config.drop_policy = DropPolicy::Oldest;
+    });
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    net.cut(to);
+    let from = net.client(V5, "p");
+    net.publish(from, message("t", Q1, 1, "small"));
+    net.publish(from, message("t", Q1, 2, &"x".repeat(200)));
+    assert!(net.events().contains(&ServerEvent::Dropped {
+        cause: DropCause::QueueFull,
+        count: 1
+    }));
+    let (to, _) = net.keeper(V5, "s");
+    assert_eq!(payloads(&net.recv(to)), ["small"]);
 }

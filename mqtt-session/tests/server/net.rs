@@ -154,7 +154,7 @@ impl Net {
     }
 
     /// The first packet only.
-    fn recv_first(&mut self, end: End) -> String {
+    pub(crate) fn recv_first(&mut self, end: End) -> String {
         let transmit = self.server.poll_transmit(self.now, end.id).expect("an answer");
         let n = transmit.len();
         let bytes = transmit.head.to_vec();

@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use mqtt_proto::{
     Packet, Properties, Property, ReasonCode,
     packet::{Ack, Connect},
@@ -298,4 +300,41 @@ fn an_id_held_for_a_whole_round_is_not_given_again_5_mqtt_2_2_1_4() {
         seen += 1;
     }
     assert_eq!(seen, 65_998);
+}
+
+#[test]
+fn a_message_is_sent_until_its_expiry_and_not_at_its_exact_moment_5_mqtt_3_3_2_5() {
+    for (waited, is_sent) in [
+        (Duration::from_secs(10) - Duration::from_micros(1), true),
+        (Duration::from_secs(10), false),
+        (Duration::from_secs(10) + Duration::from_micros(1), false),
+    ] {
+        let mut net = Net::new();
+        let (to, _) = net.keeper(V5, "s");
+        net.subscribe(to, "t", Q1);
+        net.cut(to);
+        let from = net.client(V5, "p");
+        let list = [Property::MessageExpiryInterval(10)];
+        let mut message = message("t", Q1, 1, "x");
+        message.head.properties = Properties::new(&list);
+        net.publish(from, message);
+        net.pass(waited);
+        let (to, _) = net.keeper(V5, "s");
+        let told = r#"PUBLISH topic="t" qos=1 id=1 message_expiry_interval=1 payload="x""#;
+        assert_eq!(net.recv(to), [told][..usize::from(is_sent)], "{waited:?}");
+    }
+}
+
+#[test]
+fn pubrel_for_a_pubrec_of_an_unknown_id_says_so_in_5_0_and_a_refusing_one_gets_none() {
+    for (version, code) in [(V31, ""), (V311, ""), (V5, " code=0x92")] {
+        let mut net = Net::new();
+        let to = net.client(version, "s");
+        net.pubrec(to, 7);
+        assert_eq!(net.recv(to), [format!("PUBREL id=7{code}")]);
+    }
+    let mut net = Net::new();
+    let to = net.client(V5, "s");
+    net.send(to, Packet::PubRec(Ack::new(id(7), ReasonCode::QUOTA_EXCEEDED)));
+    assert_eq!(net.recv(to), [""; 0], "5/MQTT-4.4.0-2");
 }

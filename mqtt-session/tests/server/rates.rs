@@ -153,3 +153,22 @@ fn connecting_again_fills_no_bucket_while_the_session_lasts() {
     net.publish(from, message("t", Q1, 1, "x"));
     assert_eq!(net.recv(from), ["PUBACK id=1 code=0x97"]);
 }
+
+#[test]
+fn a_client_that_was_too_fast_is_read_at_once_on_a_new_connection() {
+    let mut net = three_at_once_then_two_a_second();
+    let (from, _) = net.keeper(V311, "p");
+    for n in 1..=4 {
+        net.publish(from, message("t", Q1, n, "x"));
+    }
+    assert!(!net.server.wants_input(from.id));
+    net.cut(from);
+    let (from, present) = net.keeper(V311, "p");
+    assert!(present);
+    assert!(
+        net.server.wants_input(from.id),
+        "its debt stays, the pause does not"
+    );
+    net.publish(from, message("t", Q1, 5, "x"));
+    assert!(!net.server.wants_input(from.id));
+}

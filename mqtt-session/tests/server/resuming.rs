@@ -312,3 +312,78 @@ fn a_client_that_comes_back_has_the_session_expiry_of_its_last_connect() {
     net.pass_secs(1_000_000);
     for_ever(&mut net);
 }
+
+#[test]
+fn a_resend_that_is_too_large_takes_no_place_in_the_window_5_mqtt_3_1_2_25() {
+    use mqtt_proto::{Properties, Property, packet::Connect};
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    for (n, len) in [(1, 100), (2, 1), (3, 100)] {
+        net.publish(to, message("t", Q1, n, &"x".repeat(len)));
+    }
+    let _ = net.recv(to);
+    net.cut(to);
+    let list = [
+        Property::MaximumPacketSize(64),
+        Property::ReceiveMaximum(1),
+        Property::SessionExpiryInterval(100),
+    ];
+    let (to, _) = net.client_with(Connect {
+        clean_start: false,
+        properties: Properties::new(&list),
+        ..connect(V5, "s")
+    });
+    net.publish(to, message("t", Q1, 9, "new"));
+    assert_eq!(
+        net.recv(to),
+        ["PUBACK id=9", r#"PUBLISH topic="t" qos=1 dup=1 id=2 payload="x""#]
+    );
+    net.puback(to, 2);
+    assert_eq!(net.recv(to), [r#"PUBLISH topic="t" qos=1 id=4 payload="new""#]);
+}
+
+#[test]
+fn an_answer_to_what_was_not_sent_again_yet_frees_no_place_in_the_window_5_mqtt_4_9_0_2() {
+    use mqtt_proto::{Properties, Property, packet::Connect};
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    net.subscribe(to, "t", Q1);
+    for n in 1..=4 {
+        net.publish(to, message("t", Q1, n, &n.to_string()));
+    }
+    let _ = net.recv(to);
+    net.cut(to);
+    let list = [Property::ReceiveMaximum(1), Property::SessionExpiryInterval(100)];
+    let (to, _) = net.client_with(Connect {
+        clean_start: false,
+        properties: Properties::new(&list),
+        ..connect(V5, "s")
+    });
+    let told = |n| format!(r#"PUBLISH topic="t" qos=1 dup=1 id={n} payload="{n}""#);
+    assert_eq!(net.recv(to), [told(1)]);
+    net.puback(to, 3);
+    assert_eq!(net.recv(to), [""; 0], "the first one is still under way");
+    net.puback(to, 1);
+    assert_eq!(net.recv(to), [told(2)]);
+    net.puback(to, 2);
+    assert_eq!(net.recv(to), [told(4)], "the third one has ended");
+}
+
+#[test]
+fn what_is_sent_again_is_what_was_sent_but_for_dup_5_mqtt_4_4_0_1() {
+    use mqtt_proto::packet::SubscriptionOptions;
+    let mut net = Net::new();
+    let (to, _) = net.keeper(V5, "s");
+    let mut kept = message("t", Q1, 1, "x");
+    kept.head.retain = true;
+    net.publish(to, kept);
+    let _ = net.recv(to);
+    let said = net.subscribe_with(to, "t", SubscriptionOptions::new(Q1), Some(7));
+    let told =
+        |dup| format!(r#"PUBLISH topic="t" qos=1 {dup}retain=1 id=1 subscription_identifier=7 payload="x""#);
+    assert_eq!(said[1], told(""));
+    net.cut(to);
+    let (to, _) = net.keeper(V5, "s");
+    assert_eq!(net.recv(to), [told("dup=1 ")]);
+}

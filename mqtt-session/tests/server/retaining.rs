@@ -300,3 +300,55 @@ fn a_wildcard_in_front_brings_no_retained_dollar_topic_but_in_3_1_5_mqtt_4_7_2_1
         assert_eq!(said.len(), 1 + usize::from(brings), "{filter}: {said:?}");
     }
 }
+
+#[test]
+fn what_was_retained_comes_before_what_is_published_after_the_subscription() {
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    let to = net.client(V5, "s");
+    net.retain(from, "a/1", "kept");
+    net.retain(from, "a/2", "kept");
+    let filters = [Subscription {
+        filter: TopicFilter::new("a/+").unwrap(),
+        options: SubscriptionOptions::new(Q0),
+    }];
+    let subscribe = Subscribe {
+        packet_id: id(1),
+        properties: Properties::EMPTY,
+        filters: Subscriptions::new(&filters),
+    };
+    net.send(to, Packet::Subscribe(subscribe));
+    net.say(from, "a/2", "live");
+    assert_eq!(
+        net.recv(to),
+        [
+            "SUBACK id=1 codes=[0]",
+            r#"PUBLISH topic="a/1" retain=1 payload="kept""#,
+            r#"PUBLISH topic="a/2" retain=1 payload="kept""#,
+            r#"PUBLISH topic="a/2" payload="live""#
+        ]
+    );
+}
+
+#[test]
+fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    for n in 1..=3 {
+        let mut kept = message("a", Q1, n, "x");
+        let name = format!("a/{n}");
+        kept.head.topic = topic(&name);
+        kept.head.retain = true;
+        net.publish(from, kept);
+    }
+    let list = [Property::ReceiveMaximum(1)];
+    let (to, _) = net.client_with(Connect {
+        properties: Properties::new(&list),
+        ..connect(V5, "s")
+    });
+    let said = net.subscribe_with(to, "a/+", SubscriptionOptions::new(Q1), None);
+    assert_eq!(said.len(), 2, "SUBACK, and the one that the window has room for");
+    assert_eq!(net.unsubscribe(to, "a/+"), ["UNSUBACK id=901 codes=[0]"]);
+    net.puback(to, 1);
+    assert_eq!(net.recv(to), [""; 0]);
+}

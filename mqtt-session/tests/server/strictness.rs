@@ -237,3 +237,17 @@ fn nothing_is_sent_before_connack_5_mqtt_3_2_0_1() {
         ["PINGRESP", r#"PUBLISH topic="t" qos=1 id=1 payload="x""#]
     );
 }
+
+#[test]
+fn a_refusal_on_its_way_says_nothing_of_the_message_that_took_its_id_since() {
+    let mut net = Net::with(|config| config.limits.topic_levels = 1);
+    let from = net.client(V5, "p");
+    net.publish(from, message("too/deep", Q2, 1, "x"));
+    net.publish(from, message("t", Q2, 1, "x"));
+    assert_eq!(net.recv_first(from), "PUBREC id=1 code=0x90");
+    // The other PUBREC is still to come, and answers this one too.
+    let mut again = message("t", Q2, 1, "x");
+    again.head.dup = true;
+    net.publish(from, again);
+    assert_eq!(net.recv(from), ["PUBREC id=1 code=0x10"]);
+}

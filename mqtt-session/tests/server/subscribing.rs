@@ -1,7 +1,8 @@
 use mqtt_proto::{
-    Packet, Properties, TopicFilter,
-    packet::{Filters, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Unsubscribe},
+    Packet, Properties, Property, TopicFilter,
+    packet::{Connect, Filters, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Unsubscribe},
 };
+use mqtt_session::server::Pool;
 
 use crate::net::*;
 
@@ -296,4 +297,176 @@ fn a_shared_subscription_brings_no_retained_messages_5_0_4_8_2() {
     let end = net.client(V5, "a");
     net.subscribe(end, "$share/g/t", Q0);
     assert_eq!(net.recv(end), [""; 0]);
+}
+
+#[test]
+fn the_highest_qos_of_overlapping_subscriptions_counts_in_whichever_order_they_came_5_mqtt_3_3_4_2() {
+    for qos in [[Q0, Q2, Q1], [Q2, Q0, Q1], [Q1, Q0, Q2]] {
+        let mut net = Net::new();
+        let to = net.client(V5, "s");
+        for (filter, qos) in ["a/b", "a/+", "#"].into_iter().zip(qos) {
+            net.subscribe(to, filter, qos);
+        }
+        let from = net.client(V5, "p");
+        net.publish(from, message("a/b", Q2, 1, "x"));
+        assert_eq!(
+            net.recv(to),
+            [r#"PUBLISH topic="a/b" qos=2 id=1 payload="x""#],
+            "{qos:?}"
+        );
+    }
+}
+
+#[test]
+fn a_replaced_subscription_takes_its_identifier_along_5_mqtt_3_8_4_3() {
+    for filter in ["t", "$share/g/t"] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        let options = SubscriptionOptions::new(Q0);
+        for (identifier, told) in [
+            (Some(1), "subscription_identifier=1 "),
+            (Some(2), "subscription_identifier=2 "),
+            (None, ""),
+        ] {
+            net.subscribe_with(end, filter, options, identifier);
+            net.say(end, "t", "x");
+            assert_eq!(
+                net.recv(end),
+                [format!(r#"PUBLISH topic="t" {told}payload="x""#)],
+                "{filter}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wildcard_in_front_of_a_shared_subscription_does_not_match_a_dollar_5_mqtt_4_7_2_1() {
+    for (filter, count) in [
+        ("$share/g/#", 0),
+        ("$share/g/+/x", 0),
+        ("$share/g/$own/#", 1),
+        ("$share/g/$own/+", 1),
+    ] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.subscribe(end, filter, Q0);
+        net.say(end, "$own/x", "x");
+        assert_eq!(net.recv(end).len(), count, "{filter}");
+    }
+}
+
+#[test]
+fn retain_as_published_counts_in_a_shared_subscription_too_5_mqtt_3_3_1_13() {
+    for (retain_as_published, flag) in [(false, ""), (true, "retain=1 ")] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        let options = SubscriptionOptions {
+            retain_as_published,
+            ..SubscriptionOptions::new(Q0)
+        };
+        net.subscribe_with(end, "$share/g/t", options, None);
+        net.retain(end, "t", "x");
+        assert_eq!(net.recv(end), [format!(r#"PUBLISH topic="t" {flag}payload="x""#)]);
+    }
+}
+
+/// How a member of a group stands when a message comes, with its rank among the members.
+const STANDS: [(&str, u8); 6] = [
+    ("full", 0),
+    ("away and full", 0),
+    ("away", 1),
+    ("behind: the window is full", 2),
+    ("behind: something waits", 2),
+    ("ready", 3),
+];
+
+/// A member of the group `g`, which stands like that; a queue holds two messages here.
+fn member(net: &mut Net, name: &str, stands: &str) {
+    let list = [Property::ReceiveMaximum(1), Property::SessionExpiryInterval(100)];
+    let (end, _) = net.client_with(Connect {
+        properties: Properties::new(&list),
+        ..connect(V5, name)
+    });
+    net.subscribe(end, "$share/g/t", Q1);
+    net.subscribe(end, name, Q1);
+    let from = net.client(V5, "to one");
+    let own = |net: &mut Net, count: u16| {
+        for n in 1..=count {
+            net.publish(from, message(name, Q1, n, "own"));
+        }
+    };
+    match stands {
+        "full" => own(net, 2),
+        "away and full" => {
+            own(net, 2);
+            net.cut(end);
+        }
+        "away" => net.cut(end),
+        "behind: the window is full" => {
+            own(net, 1);
+            assert_eq!(net.recv(end).len(), 1);
+        }
+        "behind: something waits" => own(net, 1),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_message_of_a_shared_subscription_goes_to_the_member_with_the_most_room() {
+    for (one, rank) in STANDS {
+        for (other, other_rank) in STANDS.into_iter().filter(|(_, other)| *other != rank) {
+            let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_messages = 2);
+            member(&mut net, "one", one);
+            member(&mut net, "other", other);
+            let waiting = |net: &Net, name| {
+                let found = net.server.broker().find_session(Pool::DEFAULT, name);
+                found.unwrap().queue_messages()
+            };
+            let before = ["one", "other"].map(|name| waiting(&net, name));
+            let from = net.client(V5, "p");
+            net.publish(from, message("t", Q1, 1, "x"));
+            assert_eq!(
+                ["one", "other"].map(|name| waiting(&net, name)),
+                [
+                    before[0] + usize::from(rank > other_rank),
+                    before[1] + usize::from(rank < other_rank)
+                ],
+                "one {one}, the other {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_an_ended_member_leaves_goes_to_one_that_is_there_and_is_not_counted_as_dropped() {
+    for away_first in [false, true] {
+        let mut net = Net::new();
+        let join = |net: &mut Net, name| {
+            let (end, _) = net.keeper(V5, name);
+            net.subscribe(end, "$share/g/t", Q1);
+            end
+        };
+        let (gone, here, away);
+        if away_first {
+            away = join(&mut net, "away");
+            here = join(&mut net, "here");
+        } else {
+            here = join(&mut net, "here");
+            away = join(&mut net, "away");
+        }
+        net.unsubscribe(here, "$share/g/t");
+        net.unsubscribe(away, "$share/g/t");
+        gone = net.client(V5, "gone");
+        net.subscribe(gone, "$share/g/t", Q1);
+        let from = net.client(V5, "p");
+        for n in 1..=3 {
+            net.publish(from, message("t", Q1, n, "x"));
+        }
+        net.subscribe(here, "$share/g/t", Q1);
+        net.subscribe(away, "$share/g/t", Q1);
+        net.cut(away);
+        net.cut(gone);
+        assert_eq!(net.recv(here).len(), 3);
+        assert_eq!(net.server.metrics(net.now).dropped_in_all(), 0);
+    }
 }
