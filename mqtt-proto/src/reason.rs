@@ -239,9 +239,31 @@ impl fmt::Debug for ReasonCode {
     }
 }
 
-/// The number, as in traces.
+/// The number, as in traces; with `{:#}` for people, `Not authorized (0x87)`.
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#04x}", self.0)
+        match self.name() {
+            _ if !f.alternate() => write!(f, "{:#04x}", self.0),
+            Some(name) => write!(f, "{name} ({:#04x})", self.0),
+            None => write!(f, "reason code {:#04x}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_a_number_in_traces_and_a_name_for_people() {
+        let unknown = ReasonCode(0x77);
+        for (code, number, name) in [
+            (ReasonCode::NOT_AUTHORIZED, "0x87", "Not authorized (0x87)"),
+            (unknown, "0x77", "reason code 0x77"),
+        ] {
+            assert_eq!((format!("{code}"), format!("{code:#}")), (number.into(), name.into()));
+        }
     }
 }

@@ -33,6 +33,8 @@ pub use link::{Link, Timer};
 pub use mqtt_std::{Attempt, ConnectError, News, Options, Stop, Stopped, Waiting, Will};
 pub use operation::{Operation, OperationError};
 pub use reconnecting::{Connector, Reconnecting};
+#[cfg(all(feature = "server", feature = "tracing"))]
+pub use server::EventLog;
 #[cfg(feature = "server")]
 pub use server::{
     AllowAll, CommandError, CommandResult, Policy, Server, ServerError, ServerHandle, ServerStop, StartError,

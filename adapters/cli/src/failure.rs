@@ -53,7 +53,7 @@ impl Failure {
         };
         Self {
             status: number.filter(|&n| n != 0).unwrap_or(GENERAL),
-            message: format!("{}: {}", message.into(), Named(code)),
+            message: format!("{}: {code:#}", message.into()),
         }
     }
 
@@ -101,18 +101,6 @@ impl fmt::Display for Failure {
 }
 
 impl core::error::Error for Failure {}
-
-/// A reason code with its name: `Not authorized (0x87)`.
-pub(crate) struct Named(pub(crate) ReasonCode);
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.name() {
-            Some(name) => write!(f, "{name} ({})", self.0),
-            None => write!(f, "reason code {}", self.0),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,16 +3,14 @@
 //! Lines are written by a thread of its own: a log that nobody reads loses lines, but never holds clients up.
 
 use core::time::Duration;
-use std::{collections::BTreeMap, io};
+use std::io;
 
-use mqtt_proto::ReasonCode;
-use mqtt_session::server::{DropCause, Ended, ServerEvent};
-use tracing::{debug, field::display, info, level_filters::LevelFilter, warn};
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::{
     config::{Log, LogFormat, LogLevel},
-    failure::{Failure, Named},
+    failure::Failure,
 };
 
 /// Drops of one cause are logged together, once in this time.
@@ -42,80 +40,5 @@ const fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    }
-}
-
-/// Logs what happens in a server. Drops are counted, to be logged together: there may be a million in a second.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    dropped: BTreeMap<DropCause, u64>,
-}
-
-impl Events {
-    pub(crate) fn log(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::Connected {
-                conn,
-                address,
-                client_id,
-                version,
-                session_present,
-                ..
-            } => {
-                let address = address.map(display);
-                info!(%conn, address, client_id = &*client_id, %version, session_present, "connected");
-            }
-            ServerEvent::Disconnected {
-                conn,
-                address,
-                client_id,
-                why,
-                ..
-            } => {
-                let (address, client_id) = (address.map(display), client_id.as_deref());
-                match why {
-                    Ended::ByClient(code) => {
-                        info!(%conn, address, client_id, code = %Named(code), "disconnected by the client");
-                    }
-                    Ended::Violation(rule) => {
-                        warn!(%conn, address, client_id, %rule, "the client broke a rule");
-                    }
-                    // These are our owner's own deeds.
-                    Ended::Refused(
-                        code @ (ReasonCode::SERVER_SHUTTING_DOWN | ReasonCode::ADMINISTRATIVE_ACTION),
-                    ) => info!(%conn, address, client_id, code = %Named(code), "disconnected"),
-                    Ended::Refused(code) => {
-                        warn!(%conn, address, client_id, code = %Named(code), "refused");
-                    }
-                    Ended::Undecided => warn!(%conn, address, client_id, "not decided in time"),
-                    Ended::Lost => info!(%conn, address, client_id, "connection lost"),
-                    Ended::NoConnect => info!(%conn, address, "no CONNECT in time"),
-                    Ended::TakenOver => info!(%conn, address, client_id, "taken over"),
-                    other => info!(%conn, address, client_id, why = ?other, "disconnected"),
-                }
-            }
-            ServerEvent::SessionEnded { client_id } => debug!(client_id = &*client_id, "session ended"),
-            ServerEvent::Dropped { cause, count } => self.drop_messages(cause, count),
-            ServerEvent::Missed { count } => warn!(count, "events that were not logged"),
-            other => debug!(event = ?other, "event"),
-        }
-    }
-
-    fn drop_messages(&mut self, cause: DropCause, count: u64) {
-        let sum = self.dropped.entry(cause).or_default();
-        *sum = sum.saturating_add(count);
-    }
-
-    /// Logs the drops so far: to be called every now and then.
-    pub(crate) fn flush(&mut self) {
-        for (cause, count) in core::mem::take(&mut self.dropped) {
-            warn!(?cause, count, "messages dropped");
-        }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.flush();
     }
 }

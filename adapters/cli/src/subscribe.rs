@@ -13,7 +13,7 @@ use tokio::io::{AsyncWriteExt as _, Stdout};
 use crate::{
     args::Subscribe,
     connection::{Connection, Stop, explained, stopped},
-    failure::{Failure, Named},
+    failure::Failure,
 };
 
 /// The longest packet that is taken, if `-D CONNECT maximum-packet-size` says nothing else.
@@ -191,7 +191,7 @@ impl<'a> Printer<'a> {
         }
         if !self.args.connect.quiet {
             for (filter, code) in refused {
-                eprintln!("mqtt sub: {what} to '{filter}' refused: {}", Named(*code));
+                eprintln!("mqtt sub: {what} to '{filter}' refused: {code:#}");
             }
         }
         Ok(())

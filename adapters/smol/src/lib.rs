@@ -45,6 +45,8 @@ use std::{
 use async_net::{AsyncToSocketAddrs, TcpStream};
 use futures_io::{AsyncRead, AsyncWrite};
 pub use listener::{Listener, Socket};
+#[cfg(feature = "tracing")]
+pub use mqtt_async::EventLog;
 use mqtt_async::Link;
 pub use mqtt_async::{
     AllowAll, Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError,

@@ -62,6 +62,8 @@ pub use link::{Io, Timer};
 #[cfg(unix)]
 pub use listener::listen_unix;
 pub use listener::{Listener, Socket};
+#[cfg(feature = "tracing")]
+pub use mqtt_async::EventLog;
 pub use mqtt_async::{
     AllowAll, Attempt, CommandError, CommandResult, ConnectError, Connector, Events, Handle, HandleError,
     News, Operation, OperationError, Options, Policy, ServerError, ServerHandle, ServerStop, StartError,

@@ -11,12 +11,14 @@
 //! | `closing` | links whose connections are over |
 //! | `handle` | commands from elsewhere, and the end |
 //! | `policy` | who may do what |
-//! | `trace` | what is logged |
+//! | `trace`, `event_log` | what is logged |
 //! | `store`, `commit` | where durable state is kept, and the thread that keeps it |
 
 mod closing;
 mod commit;
 mod error;
+#[cfg(feature = "tracing")]
+mod event_log;
 mod handle;
 mod policy;
 mod store;
@@ -44,6 +46,8 @@ use crate::{
 use closing::Lingering;
 use commit::Commits;
 pub use error::{ServerError, StartError};
+#[cfg(feature = "tracing")]
+pub use event_log::EventLog;
 pub use handle::{CommandError, CommandResult, ServerHandle, ServerStop};
 use handle::{Commands, Stopping};
 pub use policy::{AllowAll, Policy, Verdict};

@@ -1,7 +1,7 @@
 //! What a server does that its machine does not know, as events of `tracing`; nothing without the feature.
 //!
 //! What the machine knows, who connects and who breaks a rule, are [events](mqtt_session::server::ServerEvent), which
-//! [`run`](super::Server::run) gives.
+//! [`run`](super::Server::run) gives, and `event_log` logs.
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "nobody is told"))]
 
 use core::time::Duration;

@@ -18,7 +18,7 @@ use std::{
 use mqtt_access::{Door, Gate, Reviewed, Verifier};
 use mqtt_session::server::{Question, ServerConfig};
 use mqtt_store::Database;
-use mqtt_tokio::{ServerHandle, Verdict};
+use mqtt_tokio::{EventLog, ServerHandle, Verdict};
 use tracing::{info, warn};
 
 use crate::{
@@ -80,7 +80,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
         review(&gate, &handle);
     }
     let stop = server.stopper();
-    let events = Arc::new(Mutex::new(logging::Events::default()));
+    let events = Arc::new(Mutex::new(EventLog::default()));
     let log = {
         let events = Arc::clone(&events);
         move |event| events.lock().unwrap_or_else(PoisonError::into_inner).log(event)
