@@ -58,7 +58,8 @@ impl Pool {
 pub struct ClientLimits {
     /// Messages that wait for its session, those under way not counted. Default: 100,000.
     pub queue_messages: usize,
-    /// Bytes of the messages that wait for its session; a shared message counts in full in each queue. Default: 64 MiB.
+    /// Bytes of the messages that wait for its session; a shared message counts in full in each queue. While as many bytes
+    /// are under way to it, and not answered, no more is sent but QoS 0. Default: 64 MiB.
     pub queue_bytes: usize,
     /// Messages of QoS 1 and 2 under way to it; its own Receive Maximum may be lower. 0 counts as 1. Default: 1,024.
     pub max_in_flight: u16,

@@ -122,9 +122,14 @@ impl Meter {
     }
 
     /// One message of so many bytes is taken, whatever is there for it.
-    pub(crate) fn take(&mut self, bytes: u32) {
-        self.messages = self.messages.saturating_sub(ONE);
-        self.bytes = self.bytes.saturating_sub(i64::from(bytes).saturating_mul(ONE));
+    pub(crate) fn take(&mut self, rate: &Rate, bytes: u32) {
+        // Where there is no bucket there is no debt either, should there be one some day.
+        if rate.messages.is_some() {
+            self.messages = self.messages.saturating_sub(ONE);
+        }
+        if rate.bytes.is_some() {
+            self.bytes = self.bytes.saturating_sub(i64::from(bytes).saturating_mul(ONE));
+        }
     }
 
     /// When there is something in all buckets again.
@@ -159,7 +164,7 @@ mod tests {
             .filter(|&ms| {
                 let admits = meter.admits(rate, Instant::from_millis(ms), bytes);
                 if admits {
-                    meter.take(bytes);
+                    meter.take(&rate, bytes);
                 }
                 admits
             })
@@ -218,8 +223,8 @@ mod tests {
         };
         let now = Instant::from_secs(100);
         let mut meter = Meter::full(&rate, now);
-        meter.take(1);
-        meter.take(30);
+        meter.take(&rate, 1);
+        meter.take(&rate, 30);
         let ready = meter.ready_at(&rate);
         assert_eq!(
             ready,

@@ -291,7 +291,12 @@ impl Retained {
                 Search::Found(topic, Slot(Some(kept))) if kept.serial <= until => {
                     return Search::Found(topic, kept.message.clone());
                 }
-                Search::Found(topic, _) => after = Some(topic),
+                // However many have been stored since.
+                Search::Found(topic, _) if *steps == 0 => return Search::Paused(topic),
+                Search::Found(topic, _) => {
+                    *steps -= 1;
+                    after = Some(topic);
+                }
                 Search::Paused(path) => return Search::Paused(path),
                 Search::Done => return Search::Done,
             }

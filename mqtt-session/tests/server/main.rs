@@ -12,6 +12,7 @@ mod durable;
 mod durable_chaos;
 mod edges;
 mod ending;
+mod fairness;
 mod limits;
 mod local;
 mod managing;

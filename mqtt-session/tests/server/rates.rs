@@ -172,3 +172,30 @@ fn a_client_that_was_too_fast_is_read_at_once_on_a_new_connection() {
     net.publish(from, message("t", Q1, 5, "x"));
     assert!(!net.server.wants_input(from.id));
 }
+
+#[test]
+fn a_bucket_that_is_granted_later_is_not_in_debt_for_what_was_before() {
+    let mut net = net(
+        None,
+        Some(Bucket {
+            per_second: 1_000_000,
+            burst: 1_000_000,
+        }),
+    );
+    let (from, to) = (net.client(V5, "p"), net.client(V5, "s"));
+    net.subscribe(to, "t", Q0);
+    for _ in 0..1_000 {
+        net.say(from, "t", "x");
+    }
+    assert_eq!(net.recv(to).len(), 1_000);
+    let mut grant = mqtt_session::server::Grant::default();
+    grant.limits.rate.messages = Some(Bucket {
+        per_second: 1,
+        burst: 1,
+    });
+    let broker = net.server.broker_mut();
+    assert!(broker.set_grant(Default::default(), "p", grant));
+    net.pass(Duration::from_secs(1));
+    net.say(from, "t", "x");
+    assert_eq!(net.recv(to).len(), 1);
+}

@@ -199,6 +199,14 @@ impl Broker {
         self.set_stage(conn, Stage::Settled);
     }
 
+    /// The client's answer is there, and waits for a decision about something else: that is not the client's time.
+    pub(super) fn heard_in_time(&mut self, conn: ConnId) {
+        if let Some(ticket) = self.authentication(conn).and_then(|a| a.ticket()) {
+            self.questions.close(ticket);
+            self.set_stage(conn, Stage::Client(None));
+        }
+    }
+
     /// The CONNECT that AUTH belongs to, encoded, and taken out.
     pub(super) fn take_connect(&mut self, conn: ConnId) -> Vec<u8> {
         self.authentication(conn)

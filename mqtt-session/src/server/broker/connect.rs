@@ -67,6 +67,10 @@ impl Broker {
             let code = ReasonCode::SESSION_TAKEN_OVER;
             self.end_link(now, old, Ended::TakenOver, Some(Reply::Disconnect(code)));
         }
+        // 5/MQTT-4.1.0-2, 5/MQTT-3.1.2-8: what is over by now is, even if nobody has called for it yet.
+        if let Some(&old) = self.by_client.get(&name) {
+            self.pass_time(now, old);
+        }
         // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
         if connect.clean_start {
             if let Some(&old) = self.by_client.get(&name) {

@@ -281,6 +281,9 @@ impl Broker {
         if !self.hold(conn, &request) {
             return self.cannot_hold(now, conn, ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR);
         }
+        if matches!(packet, Packet::Auth(_)) {
+            self.heard_in_time(conn);
+        }
         if waiting > max / 2 {
             self.pause(conn);
         }

@@ -7,26 +7,36 @@ use crate::{
     Instant,
     flow::{Answer, OnAnswer, Outgoing},
     level_tree::Search,
-    server::{ConnId, DropCause, Pool, Reply, pool::RealmKey, route::SubscriptionIds, session::Waiting},
+    server::{
+        ConnId, Delivery, DropCause, Pool, Reply, pool::RealmKey, route::SubscriptionIds, session::Waiting,
+    },
 };
 
 /// Topics that are looked at for retained messages before others have their turn.
 const SEARCH_STEPS: usize = 1_024;
+
+/// Messages of one client that are passed over, because they have expired or are too large for it, before others have
+/// their turn.
+pub(super) const DROPS_AT_ONCE: usize = 1_024;
 
 impl Broker {
     /// The next message for a client, or what is to be sent to it again.
     pub(super) fn next_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         let reply = self.next_message(now, conn)?;
         if let Reply::Deliver(delivery) = &reply {
-            let payload = delivery.message().payload().len();
-            self.totals.message_out(delivery.qos(), payload);
+            self.count_delivery(delivery);
         }
         self.count_reply(conn);
         Some(reply)
     }
 
+    pub(super) fn count_delivery(&mut self, delivery: &Delivery) {
+        let payload = delivery.message().payload().len();
+        self.totals.message_out(delivery.qos(), payload);
+    }
+
     fn next_message(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
-        loop {
+        for _ in 0..DROPS_AT_ONCE {
             let (link, session, backlog, mut log) = self.parts_of(conn)?;
             if !session.in_flight.is_resent() {
                 let reply = session.in_flight.resend(&mut link.outgoing)?;
@@ -44,7 +54,8 @@ impl Broker {
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
             } else {
-                session.queue.pop(link.outgoing.has_room(), backlog, &mut log)?
+                let may_begin = session.may_begin(&link.outgoing);
+                session.queue.pop(may_begin, backlog, &mut log)?
             };
             // 5/MQTT-3.3.2-5
             if waiting.message.expires_at() <= now {
@@ -72,6 +83,8 @@ impl Broker {
             }
             return Some(Reply::Deliver(delivery));
         }
+        self.wake(conn);
+        None
     }
 
     /// The next retained message of a subscription that is not through with them; `None` also when the window holds it
@@ -82,11 +95,11 @@ impl Broker {
             let link = self.links.get_mut(conn.index())?;
             let session = self.sessions.get_mut(link.session?.0 as usize)?;
             let log = &mut self.journal.log(session.owner);
-            let window_has_room = link.outgoing.has_room();
+            let may_begin = session.may_begin(&link.outgoing);
             let pulls = &mut session.rare.as_mut()?.retained;
             let Some(mut entry) = pulls.first_entry() else {
                 session.tidy();
-                return session.queue.pop(window_has_room, &mut self.backlog, log);
+                return session.queue.pop(may_begin, &mut self.backlog, log);
             };
             let pull = entry.get();
             let after = pull.after.as_deref();
@@ -112,7 +125,7 @@ impl Broker {
                 };
             let pull = entry.get_mut();
             let waiting = Waiting::retained(message, pull.qos, SubscriptionIds::one(pull.id));
-            if waiting.qos != QoS::AtMostOnce && !window_has_room {
+            if waiting.qos != QoS::AtMostOnce && !may_begin {
                 return None;
             }
             pull.after = Some(topic.into());

@@ -35,6 +35,7 @@ impl Broker {
         if disconnect.code == ReasonCode::NORMAL_DISCONNECTION {
             // 5/MQTT-3.14.4-3, 5/MQTT-3.1.2-10, 3.1.1/MQTT-3.14.4-3
             session.take_will();
+            session.tidy();
         }
         // The client has closed (5.0, 3.14.4): there is nobody to take what is owed.
         link.forget_owed();
@@ -76,7 +77,7 @@ impl Broker {
         let address = link.peer.address;
         if matches!(why, Ended::Violation(_)) {
             self.totals.violations += 1;
-        } else if key.is_none() && matches!(why, Ended::Refused(_)) {
+        } else if key.is_none() && matches!(why, Ended::Refused(_) | Ended::Undecided) {
             self.totals.refused += 1;
         }
         self.set_phase(conn, Phase::Over);
@@ -227,31 +228,35 @@ impl Broker {
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.clock(now);
         while let Some(key) = self.deadlines.pop_due(now) {
-            let Some(session) = self.session(key) else {
-                continue;
-            };
-            session.armed = Default::default();
-            if session.resumes_at().is_some_and(|at| at <= now) {
-                self.end_throttle(key);
+            if let Some(session) = self.session(key) {
+                session.armed = Default::default();
+                self.pass_time(now, key);
             }
-            let Some(session) = self.session(key) else {
-                continue;
-            };
-            if session.expires_at.is_some_and(|at| at <= now) {
-                self.totals.sessions_expired += 1;
-                self.end_session(now, key);
-                continue;
-            }
-            if session.will_at().is_some_and(|at| at <= now) {
-                self.release_will(now, key);
-            }
-            self.arm(key);
         }
         self.expire_questions(now);
         let expired = self.retained.expire(now, &mut self.journal);
         self.events.drop_messages(DropCause::Expired, expired);
         self.keep_sys(now);
         self.settle(now);
+    }
+
+    /// Does what is due in a session.
+    pub(super) fn pass_time(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.session(key) else { return };
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let (resumes, expires) = (is_due(session.resumes_at()), is_due(session.expires_at));
+        let will = is_due(session.will_at());
+        if resumes {
+            self.end_throttle(key);
+        }
+        if expires {
+            self.totals.sessions_expired += 1;
+            return self.end_session(now, key);
+        }
+        if will {
+            self.release_will(now, key);
+        }
+        self.arm(key);
     }
 
     pub(super) fn arm(&mut self, key: SessionKey) {

@@ -8,7 +8,7 @@ use mqtt_proto::{
     topic::Pattern,
 };
 
-use super::{Broker, Link, Origin, Phase, subscribe::shared};
+use super::{Broker, Link, Origin, Phase, deliver::DROPS_AT_ONCE, subscribe::shared};
 use crate::{
     Instant,
     flow::Window,
@@ -264,7 +264,7 @@ impl Broker {
 
     fn take_delivery(&mut self, now: Instant, conn: ConnId) -> Option<Delivery> {
         let key = self.local_session(conn)?;
-        loop {
+        for _ in 0..DROPS_AT_ONCE {
             let session = self.sessions.get_mut(key.0 as usize)?;
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
@@ -279,6 +279,8 @@ impl Broker {
             }
             self.events.drop_messages(DropCause::Expired, 1);
         }
+        self.wake(conn);
+        None
     }
 
     /// The session of a local connection that is open.

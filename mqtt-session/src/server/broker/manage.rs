@@ -1,6 +1,6 @@
 //! What the owner of a broker does to connections, sessions and retained messages. [`Broker::disconnect_client`] kicks.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
 use mqtt_proto::{ReasonCode, TopicFilter};
 
@@ -149,10 +149,12 @@ impl Broker {
         if is_sys(filter.as_str()) {
             return removed;
         }
-        while let Some(message) = self.next_retained_of(pool, filter, None) {
-            self.retained
-                .remove(pool, message.topic().as_str(), &mut self.journal);
+        let mut after: Option<String> = None;
+        while let Some(message) = self.next_retained_of(pool, filter, after.as_deref()) {
+            let topic = message.topic().as_str();
+            self.retained.remove(pool, topic, &mut self.journal);
             removed += 1;
+            after = Some(topic.into());
         }
         removed
     }

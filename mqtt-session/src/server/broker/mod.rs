@@ -371,12 +371,13 @@ impl Broker {
         }
         match reply {
             Reply::PubAck(id, code) | Reply::PubRec(id, code) => self.answered(conn, id, code),
+            // It was withheld.
+            Reply::Deliver(ref delivery) => self.count_delivery(delivery),
             Reply::Accept(_)
             | Reply::Auth(_)
             // Only what is refused is explained, and that ends no exchange.
             | Reply::Explained(_)
             | Reply::Refuse(_)
-            | Reply::Deliver(_)
             | Reply::PubRel(..)
             | Reply::PubComp(..)
             | Reply::SubAck(..)

@@ -170,14 +170,14 @@ impl Broker {
             .meter
             .get_or_insert_with(|| Meter::full(&rate, now));
         if meter.admits(&rate, now, bytes) {
-            meter.take(bytes);
+            meter.take(&rate, bytes);
             return true;
         }
         if head.qos == QoS::AtMostOnce || link.version == Version::V5 {
             return false;
         }
         // An answer that refuses there is none in 3.x.
-        meter.take(bytes);
+        meter.take(&rate, bytes);
         let at = meter.ready_at(&rate);
         session.rare().resumes_at = Some(at);
         if let Some(key) = link.session {
@@ -223,7 +223,7 @@ impl Broker {
             match window {
                 _ if session.is_full() => Room::None,
                 None => Room::Away,
-                Some(window) if window.has_room() && session.queue.is_empty() => Room::Now,
+                Some(window) if session.may_begin(&window) && session.queue.is_empty() => Room::Now,
                 Some(_) => Room::Later,
             }
         };

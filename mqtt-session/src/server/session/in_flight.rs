@@ -28,12 +28,21 @@ pub(crate) struct Exchange {
     pub(crate) order: u64,
 }
 
+impl Exchange {
+    /// What it keeps of a message.
+    fn size(&self) -> usize {
+        self.message.as_ref().map_or(0, Message::size)
+    }
+}
+
 /// The exchanges of a session. The first `resent` of them have been sent on the present connection and are charged to
 /// its window; those behind are to be sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-5`).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFlight {
     exchanges: VecDeque<Exchange>,
-    resent: usize,
+    /// Of the messages that are kept.
+    bytes: usize,
+    resent: u32,
     last_id: Option<PacketId>,
     lapped: bool,
 }
@@ -50,12 +59,17 @@ impl InFlight {
 
     /// Nothing has to be sent again before new messages may be.
     pub(crate) fn is_resent(&self) -> bool {
-        self.resent >= self.exchanges.len()
+        self.resent as usize >= self.exchanges.len()
+    }
+
+    /// Another message may be under way beside those that are, which may have so many bytes; one always may.
+    pub(crate) fn has_room(&self, max_bytes: usize) -> bool {
+        self.exchanges.is_empty() || self.bytes < max_bytes
     }
 
     /// What is to be sent again next, unless the window holds it back.
     pub(crate) fn resend(&mut self, window: &mut Window) -> Option<Reply> {
-        let exchange = self.exchanges.get(self.resent)?;
+        let exchange = self.exchanges.get(self.resent as usize)?;
         let reply = match (exchange.stage.on_resume(), &exchange.message) {
             (Resend::Publish, Some(message)) => {
                 if !window.has_room() {
@@ -104,7 +118,8 @@ impl InFlight {
         };
         log.begun(exchange.order, exchange.message.as_ref());
         self.append(exchange, backlog);
-        self.resent = self.exchanges.len();
+        // There are no more than there are ids.
+        self.resent = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX);
         Some(())
     }
 
@@ -119,6 +134,7 @@ impl InFlight {
             self.lapped |= distance(first.id, exchange.id) <= distance(first.id, last.id);
         }
         backlog.in_flight += 1;
+        self.bytes = self.bytes.saturating_add(exchange.size());
         self.exchanges.push_back(exchange);
     }
 
@@ -152,6 +168,7 @@ impl InFlight {
     pub(crate) fn release(&mut self, id: PacketId, log: &mut Log<'_>) {
         if let Some(exchange) = self.position(id).and_then(|at| self.exchanges.get_mut(at)) {
             exchange.stage = Outgoing::AwaitingPubComp;
+            self.bytes = self.bytes.saturating_sub(exchange.size());
             let message = exchange.message.take();
             log.released(exchange.order, message.as_ref());
         }
@@ -166,11 +183,12 @@ impl InFlight {
         log: &mut Log<'_>,
     ) {
         let Some(at) = self.position(id) else { return };
-        if at < self.resent {
+        if at < self.resent as usize {
             window.give_back();
             self.resent -= 1;
         }
         if let Some(exchange) = self.exchanges.remove(at) {
+            self.bytes = self.bytes.saturating_sub(exchange.size());
             log.ended(exchange.order, exchange.message.as_ref());
         }
         backlog.in_flight = backlog.in_flight.saturating_sub(1);

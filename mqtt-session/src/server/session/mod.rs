@@ -22,7 +22,11 @@ use super::{
     retained::{Quota, Serial},
     route::SessionKey,
 };
-use crate::{Instant, flow::Incoming, level_tree::small_map::SmallMap};
+use crate::{
+    Instant,
+    flow::{Incoming, Window},
+    level_tree::small_map::SmallMap,
+};
 pub(crate) use in_flight::{Exchange, InFlight};
 pub(crate) use queue::{Backlog, Queue, Queued, Waiting};
 
@@ -123,6 +127,12 @@ impl Session {
                 bytes: limits.retained_bytes,
             },
         }
+    }
+
+    /// Another message of QoS 1 or 2 may be under way: the client allows it, and those whose answers it owes are not more
+    /// bytes than may wait.
+    pub(crate) fn may_begin(&self, window: &Window) -> bool {
+        window.has_room() && self.in_flight.has_room(self.grant.limits.queue_bytes)
     }
 
     /// No other message can wait here.

@@ -358,3 +358,47 @@ fn auth_that_has_no_room_with_its_remarks_goes_without_and_one_that_has_none_end
         ]
     );
 }
+
+#[test]
+fn an_answer_that_waits_for_another_decision_was_in_time() {
+    for late in [false, true] {
+        let mut desk = Desk::new();
+        let end = open(&mut desk);
+        desk.auth(end, ReasonCode::RE_AUTHENTICATE, "M", b"again");
+        desk.answer(go_on(b"step"));
+        drop(desk.net.recv(end));
+        desk.net.pass_secs(5);
+        desk.net.publish(end, message("t", Q1, 5, "between"));
+        let publish = desk.next();
+        if !late {
+            desk.auth(end, ReasonCode::CONTINUE_AUTHENTICATION, "M", b"proof");
+        }
+        desk.net.pass_secs(5);
+        if late {
+            assert_eq!(desk.net.recv(end), ["DISCONNECT code=0x87", "close"]);
+            continue;
+        }
+        desk.decide(publish, Decision::Allow);
+        desk.answer(Decision::Allow);
+        assert_eq!(
+            desk.net.recv(end),
+            ["PUBACK id=5 code=0x10", r#"AUTH authentication_method="M""#]
+        );
+        // Nothing is left that could end it.
+        desk.net.pass_secs(100);
+        assert_eq!(desk.net.recv(end), [""; 0]);
+    }
+}
+
+#[test]
+fn a_client_about_whom_nobody_decides_counts_as_refused() {
+    let mut desk = Desk::new();
+    let end = desk.net.open(V5);
+    desk.net.send(end, Packet::Connect(connect(V5, "a")));
+    desk.net.pass_secs(10);
+    assert_eq!(
+        desk.net.recv(end),
+        ["CONNACK session_present=0 code=0x88", "close"]
+    );
+    assert_eq!(desk.net.server.metrics(desk.net.now).total.refused, 1);
+}
