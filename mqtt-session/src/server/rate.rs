@@ -164,7 +164,7 @@ mod tests {
             .filter(|&ms| {
                 let admits = meter.admits(rate, Instant::from_millis(ms), bytes);
                 if admits {
-                    meter.take(&rate, bytes);
+                    meter.take(rate, bytes);
                 }
                 admits
             })
