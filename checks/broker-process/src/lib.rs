@@ -1,10 +1,12 @@
-//! What the checks of a running broker share: its process and memory ([`BrokerProcess`]), raw clients ([`connect`]), and as many
-//! open files as the system allows ([`raise_open_files`]).
+//! What the checks of a running broker share: its process with its memory and CPU time ([`BrokerProcess`]), raw clients
+//! ([`connect`]), and as many open files as the system allows ([`raise_open_files`]).
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "checks measure real processes"
 )]
+
+mod usage;
 
 use core::{net::SocketAddr, time::Duration};
 use std::{
@@ -16,7 +18,11 @@ use std::{
     thread::sleep,
 };
 
-use mqtt_proto::{Frame, Packet, Sender, Version, frame_len, packet::Connect};
+use mqtt_proto::{
+    Frame, Packet, PacketId, Properties, QoS, Sender, TopicFilter, Version, frame_len,
+    packet::{Connect, Subscribe, Subscription, SubscriptionOptions, Subscriptions},
+};
+pub use usage::Usage;
 
 /// A broker in a process of its own, which ends with this value.
 #[derive(Debug)]
@@ -48,7 +54,8 @@ impl BrokerProcess {
         Ok(Self { child, address })
     }
 
-    /// Runs Debian's mosquitto on a free port, to compare with; its configuration is left in `folder`.
+    /// Runs Debian's mosquitto on a free port, to compare with; its configuration is left in `folder`. Its queues have no limit: it
+    /// is to lose nothing either.
     ///
     /// # Errors
     /// It cannot be run, or does not listen within five seconds.
@@ -58,7 +65,10 @@ impl BrokerProcess {
         let port = address.port();
         fs::write(
             &file,
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\n"),
+            format!(
+                "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest none\n\
+                 max_queued_messages 0\nset_tcp_nodelay true\n"
+            ),
         )?;
         let mut broker = Self {
             child: Command::new("/usr/sbin/mosquitto")
@@ -100,6 +110,16 @@ impl BrokerProcess {
             })
             .map(|kib| kib * 1024)
             .ok_or_else(|| io::Error::other("no VmRSS"))
+    }
+}
+
+impl BrokerProcess {
+    /// CPU time and context switches so far, of all its threads.
+    ///
+    /// # Errors
+    /// This is no Linux, or the process is gone.
+    pub fn usage(&self) -> io::Result<Usage> {
+        Usage::of(self.child.id())
     }
 }
 
@@ -179,4 +199,35 @@ pub fn encode(version: Version, packet: Packet<'_>) -> Vec<u8> {
         .encode(version, &mut bytes)
         .expect("it has the room it asked for");
     bytes
+}
+
+/// A client of 3.1.1 whose session ends with its connection, and that says nothing if it has nothing to say.
+pub const fn connect_alone(client_id: &str) -> Connect<'_> {
+    Connect {
+        version: Version::V311,
+        clean_start: true,
+        keep_alive: 0,
+        client_id,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: Properties::EMPTY,
+    }
+}
+
+/// A SUBSCRIBE of 3.1.1.
+///
+/// # Panics
+/// This is no filter.
+pub fn subscribe(filter: &str, qos: QoS) -> Vec<u8> {
+    let filters = [Subscription {
+        filter: TopicFilter::new(filter).expect("a filter"),
+        options: SubscriptionOptions::new(qos),
+    }];
+    let subscribe = Subscribe {
+        packet_id: PacketId::MIN,
+        properties: Properties::EMPTY,
+        filters: Subscriptions::new(&filters),
+    };
+    encode(Version::V311, Packet::Subscribe(subscribe))
 }

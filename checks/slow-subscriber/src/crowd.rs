@@ -6,13 +6,11 @@ use std::{
     time::Instant,
 };
 
-use broker_process::{connect, encode};
+use broker_process::{connect, connect_alone, encode, subscribe};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use mqtt_proto::{
-    Frame, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicFilter, TopicName, Version, frame_len,
-    packet::{
-        Ack, Connect, Publish, PublishHead, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
-    },
+    Frame, Packet, PacketId, Properties, QoS, ReasonCode, Sender, TopicName, Version, frame_len,
+    packet::{Ack, Publish, PublishHead},
 };
 
 const PUBLISHERS: usize = 100;
@@ -58,7 +56,7 @@ impl Crowd {
         let mut peers = Vec::new();
         for n in 0..SUBSCRIBERS + PUBLISHERS {
             let client_id = format!("crowd-{n}");
-            let stream = connect(address, options(&client_id))?;
+            let stream = connect(address, connect_alone(&client_id))?;
             stream.set_nonblocking(true)?;
             let mut peer = Peer {
                 stream: TcpStream::from_std(stream),
@@ -260,35 +258,6 @@ impl Crowd {
         }
         Ok(())
     }
-}
-
-/// A client with a session of its connection alone.
-pub(crate) fn options(client_id: &str) -> Connect<'_> {
-    Connect {
-        version: VERSION,
-        clean_start: true,
-        keep_alive: 0,
-        client_id,
-        will: None,
-        user_name: None,
-        password: None,
-        properties: Properties::EMPTY,
-    }
-}
-
-pub(crate) fn subscribe(filter: &str, qos: QoS) -> Vec<u8> {
-    let filters = [Subscription {
-        filter: TopicFilter::new(filter).expect("a filter"),
-        options: SubscriptionOptions::new(qos),
-    }];
-    encode(
-        VERSION,
-        Packet::Subscribe(Subscribe {
-            packet_id: PacketId::MIN,
-            properties: Properties::EMPTY,
-            filters: Subscriptions::new(&filters),
-        }),
-    )
 }
 
 fn publish(topic: &str, id: u16, payload: &[u8]) -> Vec<u8> {

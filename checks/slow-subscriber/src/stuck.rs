@@ -7,10 +7,8 @@ use std::{
     time::Instant,
 };
 
-use broker_process::{connect, encode, read_packet};
+use broker_process::{connect, connect_alone, encode, read_packet, subscribe};
 use mqtt_proto::{Frame, Packet, QoS, ReasonCode, Sender, Version, frame_len, packet::Ack};
-
-use crate::crowd::{options, subscribe};
 
 /// No message for so long: there are no more.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -20,7 +18,7 @@ pub(crate) struct Stuck(TcpStream);
 impl Stuck {
     /// Subscribed to everything; from here on it reads nothing.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let mut stream = connect(address, options("stuck"))?;
+        let mut stream = connect(address, connect_alone("stuck"))?;
         stream.write_all(&subscribe("load/#", QoS::AtLeastOnce))?;
         read_packet(&mut stream, &mut [0; 64])?;
         Ok(Self(stream))
@@ -63,7 +61,7 @@ impl Stuck {
 /// How many messages the broker says it has dropped: the last that it publishes about it for a while.
 pub(crate) fn counted_drops(address: SocketAddr) -> io::Result<u64> {
     const COUNT: &str = "$SYS/broker/publish/messages/dropped";
-    let mut stream = connect(address, options("auditor"))?;
+    let mut stream = connect(address, connect_alone("auditor"))?;
     stream.write_all(&subscribe(COUNT, QoS::AtMostOnce))?;
     let begin = Instant::now();
     let (mut counted, mut room) = (None, [0; 256]);
