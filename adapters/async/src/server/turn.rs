@@ -21,6 +21,9 @@ use crate::{Accept, Link, Timer, ready::ConnWaker};
 const READS: usize = 2;
 /// Commands that are carried out, and connections that are accepted, read or written in one turn, before other tasks get theirs.
 const TURN: usize = 256;
+/// Bytes that are read in one turn, or somewhat more. What they lead to is still in the processor's cache when it is written, and
+/// whoever gets all of it is written to in full writes all the same.
+const READ: usize = 128 << 10;
 /// Questions that are answered in one turn.
 const QUESTIONS: usize = 1_024;
 /// How long to wait when the system has no room for another connection.
@@ -30,9 +33,13 @@ impl<A: Accept, T: Timer> Server<A, T> {
     pub(super) fn turn(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.command(now);
         let mut more = self.accept(cx, now);
+        let mut read = 0;
         for _ in 0..TURN {
+            if read >= READ {
+                break;
+            }
             let Some(id) = self.ready.pop() else { break };
-            self.woken(now, id);
+            read += self.woken(now, id);
         }
         if self.driver.poll_timeout().is_some_and(|at| at <= now) {
             self.driver.handle_timeout(now);
@@ -146,8 +153,8 @@ impl<A: Accept, T: Timer> Server<A, T> {
         self.open += 1;
     }
 
-    /// Reads from a connection, and finds out whether it can be written again.
-    fn woken(&mut self, now: Instant, id: ConnId) {
+    /// Reads from a connection, and finds out whether it can be written again. Says how many bytes it has read.
+    fn woken(&mut self, now: Instant, id: ConnId) -> usize {
         let Self {
             driver,
             wires,
@@ -156,7 +163,8 @@ impl<A: Accept, T: Timer> Server<A, T> {
             ..
         } = self;
         let Some(wire) = wire(wires, id) else {
-            return lingering.woken(id, scratch);
+            lingering.woken(id, scratch);
+            return 0;
         };
         wire.waker.taken();
         if wire.blocked {
@@ -167,19 +175,27 @@ impl<A: Accept, T: Timer> Server<A, T> {
         if wire.unflushed {
             wire.unflushed = wire.link.poll_flush(cx).is_pending();
         }
+        let mut read = 0;
         for _ in 0..READS {
             wire.unread = !driver.wants_input(id);
             if wire.unread {
-                return;
+                return read;
             }
             match wire.link.poll_read(cx, scratch) {
-                Poll::Ready(Ok(0) | Err(_)) => return self.close(now, id.index()),
-                Poll::Ready(Ok(n)) => wire.unread = !driver.received(now, id, &scratch[..n]),
-                Poll::Pending => return,
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.close(now, id.index());
+                    return read;
+                }
+                Poll::Ready(Ok(n)) => {
+                    read += n;
+                    wire.unread = !driver.received(now, id, &scratch[..n]);
+                }
+                Poll::Pending => return read,
             }
         }
         // Its turn is over, and nothing but this wakes it.
         wire.waker.wake_by_ref();
+        read
     }
 
     /// Writes to every connection that has something to be written. `false`: there is more.

@@ -1,11 +1,13 @@
 //! Who gets a message: subscriptions in a tree of filters.
 //!
 //! - the [`LevelTree`] of filters, which clients dispatch by too; retained messages stand in one the other way round.
+//! - [`last`]: the name that was routed last.
 //! - [`share`]: groups of a shared subscription, of which one member gets a message.
 //!
 //! [`Routes::route`] finds the subscriptions that match a name and merges those of one session into one delivery: its
 //! QoS is the highest granted (`5/MQTT-3.3.4-2`), and it lists the identifiers of all (`5/MQTT-3.3.4-4`).
 
+mod last;
 mod share;
 
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
@@ -14,6 +16,7 @@ use core::num::NonZeroU32;
 use mqtt_proto::{QoS, packet::SubscriptionOptions};
 
 use crate::level_tree::{LevelTree, Reached, Vacant, small_map::SmallMap};
+use last::Last;
 use share::Group;
 pub(crate) use share::Room;
 
@@ -126,6 +129,7 @@ pub(crate) struct Routes {
     tree: LevelTree<Subscribers>,
     /// Where a message has found groups, kept between messages for its memory.
     grouped: Vec<Reached>,
+    last: Last,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -152,6 +156,7 @@ impl Routes {
         Self {
             tree: LevelTree::new(),
             grouped: Vec::new(),
+            last: Last::default(),
         }
     }
 
@@ -164,6 +169,7 @@ impl Routes {
         group: Option<&str>,
         how: Subscribed,
     ) -> bool {
+        self.last.forget();
         let Some(subscribers) = self.tree.entry(filter.split('/')) else {
             return false;
         };
@@ -184,6 +190,7 @@ impl Routes {
 
     /// Removes a subscription; false if there was none.
     pub(crate) fn unsubscribe(&mut self, session: SessionKey, filter: &str, group: Option<&str>) -> bool {
+        self.last.forget();
         let leave = |subscribers: &mut Subscribers| {
             let Some(name) = group else {
                 return subscribers.direct.remove(&session).is_some();
@@ -238,6 +245,9 @@ impl Routes {
         room: impl Fn(SessionKey) -> Room,
         deliveries: &mut Vec<Match>,
     ) {
+        if self.last.repeat(name, from, deliveries) {
+            return;
+        }
         let start = deliveries.len();
         self.grouped.clear();
         let mut sources = 0_usize;
@@ -264,6 +274,12 @@ impl Routes {
         if sources > 1 {
             merge(deliveries, start);
         }
+        if self.grouped.is_empty() {
+            self.last
+                .remember(name, from, deliveries.get(start..).unwrap_or_default());
+            return;
+        }
+        self.last.forget();
         for &Reached { node, dollar } in &self.grouped {
             let Some(groups) = self.tree.value_of(node).and_then(|s| s.groups.as_mut()) else {
                 continue;

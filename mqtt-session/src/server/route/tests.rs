@@ -290,3 +290,38 @@ fn the_cost_of_finding_a_retained_message_does_not_grow_with_those_that_do_not_m
     }
     assert_eq!(costs.len(), 1, "{costs:?}");
 }
+
+#[test]
+fn a_name_that_comes_again_leads_where_subscriptions_lead_now() {
+    let mut routes = Routes::new();
+    let (one, two) = (SessionKey(1), SessionKey(2));
+    let found = |routes: &mut Routes, from| {
+        let mut found = Vec::new();
+        routes.route("a/b", from, |_| Room::Now, &mut found);
+        found.iter().map(|m| (m.session.0, m.qos)).collect::<Vec<_>>()
+    };
+    routes.subscribe(one, "a/+", None, how(QoS::AtMostOnce));
+    for _ in 0..3 {
+        assert_eq!(found(&mut routes, None), [(1, QoS::AtMostOnce)]);
+    }
+    let no_local = Subscribed {
+        no_local: true,
+        ..how(QoS::AtLeastOnce)
+    };
+    routes.subscribe(one, "a/+", None, no_local);
+    assert_eq!(found(&mut routes, None), [(1, QoS::AtLeastOnce)]);
+    assert_eq!(found(&mut routes, Some(one)), []);
+    assert_eq!(found(&mut routes, Some(two)), [(1, QoS::AtLeastOnce)]);
+    routes.subscribe(two, "#", None, how(QoS::AtMostOnce));
+    assert_eq!(found(&mut routes, Some(two)).len(), 2);
+    routes.unsubscribe(one, "a/+", None);
+    assert_eq!(found(&mut routes, Some(two)), [(2, QoS::AtMostOnce)]);
+    routes.unsubscribe(two, "#", None);
+    assert_eq!(found(&mut routes, Some(two)), []);
+    // Members of a group still take turns.
+    routes.subscribe(one, "a/b", Some("g"), how(QoS::AtMostOnce));
+    routes.subscribe(two, "a/b", Some("g"), how(QoS::AtMostOnce));
+    let turns = [found(&mut routes, None), found(&mut routes, None)].concat();
+    assert_eq!(turns.len(), 2);
+    assert_ne!(turns.first(), turns.last());
+}
