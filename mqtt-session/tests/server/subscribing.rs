@@ -470,3 +470,33 @@ fn what_an_ended_member_leaves_goes_to_one_that_is_there_and_is_not_counted_as_d
         assert_eq!(net.server.metrics(net.now).dropped_in_all(), 0);
     }
 }
+
+#[test]
+fn what_a_member_leaves_behind_goes_to_one_that_has_room_for_it() {
+    let mut net = Net::with(|config| config.offer_mut(0).grant.limits.queue_messages = 4);
+    let from = net.client(V5, "p");
+    let (full, _) = net.keeper(V5, "full");
+    net.subscribe(full, "fill", Q0);
+    for _ in 0..4 {
+        net.say(from, "fill", "x");
+    }
+    let (leaves, free) = (net.client(V5, "leaves"), net.client(V5, "free"));
+    net.subscribe(leaves, "$share/g/t", Q1);
+    for n in 1..=4 {
+        net.publish(from, message("t", Q1, n, "x"));
+    }
+    let options = SubscriptionOptions::new(Q1);
+    drop(net.subscribe_with(full, "$share/g/t", options, None));
+    for _ in 0..4 {
+        net.say(from, "fill", "y");
+    }
+    net.subscribe(free, "$share/g/t", Q1);
+    net.cut(leaves);
+    assert_eq!(net.recv(free).len(), 4);
+    assert_eq!(
+        net.server
+            .metrics(net.now)
+            .dropped(mqtt_session::server::DropCause::SessionEnded),
+        0
+    );
+}

@@ -211,8 +211,10 @@ impl Broker {
         };
         let topics = share.filter().as_str();
         let Self { realms, sessions, .. } = self;
+        // The first that is there takes it: whoever looks at all for each message of a long queue keeps others waiting.
         let room = |key: SessionKey| match sessions.get(key.0 as usize) {
-            Some(session) if session.conn.is_some() => Room::Later,
+            Some(session) if session.is_full() => Room::None,
+            Some(session) if session.conn.is_some() => Room::Now,
             Some(_) => Room::Away,
             None => Room::None,
         };
