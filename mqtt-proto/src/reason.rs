@@ -263,7 +263,10 @@ mod tests {
             (ReasonCode::NOT_AUTHORIZED, "0x87", "Not authorized (0x87)"),
             (unknown, "0x77", "reason code 0x77"),
         ] {
-            assert_eq!((format!("{code}"), format!("{code:#}")), (number.into(), name.into()));
+            assert_eq!(
+                (format!("{code}"), format!("{code:#}")),
+                (number.into(), name.into())
+            );
         }
     }
 }
