@@ -58,3 +58,30 @@ impl Armed {
         at < self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_deadline_the_last_that_was_set_and_it_comes_at_its_moment() {
+        let [soon, later] = [5, 9].map(Instant::from_secs);
+        let mut deadlines = Deadlines::new();
+        let (mut a, mut b) = (Armed::default(), Armed::default());
+        deadlines.set('a', &mut a, Some(soon));
+        deadlines.set('b', &mut b, Some(later));
+        assert_eq!(deadlines.next(), Some(soon));
+        deadlines.set('a', &mut a, Some(later));
+        assert_eq!(
+            deadlines.next(),
+            Some(later),
+            "the old one does not stand any more"
+        );
+        deadlines.set('b', &mut b, None);
+        assert!(b.is_later_than(Instant::from_secs(1_000)));
+        assert!(a.is_later_than(soon) && !a.is_later_than(later));
+        assert_eq!(deadlines.pop_due(soon), None);
+        assert_eq!(deadlines.pop_due(later), Some('a'));
+        assert_eq!((deadlines.pop_due(later), deadlines.next()), (None, None));
+    }
+}

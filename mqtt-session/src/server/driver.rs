@@ -334,3 +334,19 @@ fn wire(wires: &mut [Wire], c: ConnId) -> Option<&mut Wire> {
         .get_mut(c.index())
         .filter(|wire| wire.generation == c.generation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_connection_owns_no_bytes() {
+        let mut driver = Driver::new(ServerConfig::default());
+        let c = driver.open(Instant::ZERO, Peer::default()).unwrap();
+        // The beginning of a CONNECT.
+        driver.received(Instant::ZERO, c, &[0x10, 0x20, 0x00]);
+        assert!(driver.wires.iter().any(|wire| wire.left.is_some()));
+        driver.close(Instant::ZERO, c);
+        assert!(driver.wires.iter().all(|wire| wire.left.is_none()));
+    }
+}

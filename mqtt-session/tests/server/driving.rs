@@ -339,3 +339,128 @@ fn what_makes_room_makes_ready() {
     assert!(net.server.wants_input(end.id));
     assert_eq!(net.server.poll_ready(), Some(end.id));
 }
+
+/// Flushes until nobody has anything; what this connection was sent.
+fn settle(driver: &mut Driver, now: Instant, c: ConnId) -> Vec<u8> {
+    let (mut taken, mut room) = (Vec::new(), usize::MAX);
+    while let Some(dirty) = driver.take_dirty() {
+        assert_eq!(dirty, c);
+        let _ = driver.flush(now, c, take(&mut taken, &mut room));
+    }
+    taken
+}
+
+#[test]
+fn a_driver_keeps_what_is_incomplete_however_its_reads_are_split() {
+    let bytes = conversation();
+    let run = |size: usize| {
+        let mut driver = Driver::new(ServerConfig::default());
+        let now = Instant::from_secs(1);
+        let c = driver.open(now, Peer::default()).unwrap();
+        for piece in bytes.chunks(size) {
+            assert!(driver.received(now, c, piece));
+        }
+        let mut said = decode(V5, &settle(&mut driver, now, c));
+        said.sort();
+        said
+    };
+    let whole = run(bytes.len());
+    assert_eq!(whole.len(), 5, "{whole:?}");
+    for size in 1..bytes.len() {
+        assert_eq!(run(size), whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn what_there_was_no_room_for_is_taken_as_soon_as_there_is() {
+    let mut driver = Driver::new(ServerConfig::default());
+    let now = Instant::from_secs(1);
+    let c = driver.open(now, Peer::default()).unwrap();
+    let mut bytes = encode(V311, Packet::Connect(connect(V311, "a")));
+    bytes.extend(encode(V311, Packet::PingReq).repeat(1_000));
+    assert!(
+        !driver.received(now, c, &bytes),
+        "not before the answers are written"
+    );
+    // Nothing more comes from the client.
+    assert_eq!(decode(V311, &settle(&mut driver, now, c)).len(), 1 + 1_000);
+    assert!(driver.wants_input(c));
+}
+
+#[test]
+fn a_new_connection_in_an_old_place_knows_nothing_of_the_old_one_and_is_not_touched_by_its_id() {
+    let mut driver = Driver::new(ServerConfig::default());
+    let now = Instant::from_secs(1);
+    let bytes = encode(V311, Packet::Connect(connect(V311, "a")));
+    let (front, back) = bytes.split_at(5);
+    let old = driver.open(now, Peer::default()).unwrap();
+    assert!(driver.received(now, old, front));
+    driver.close(now, old);
+    let new = driver.open(now, Peer::default()).unwrap();
+    assert_eq!(old.index(), new.index());
+    assert!(driver.received(now, new, front));
+    assert!(!driver.received(now, old, back));
+    driver.unblock(old);
+    driver.close(now, old);
+    assert_eq!(driver.flush(now, old, |_| unreachable!()), Flushed::Dead);
+    assert_eq!(driver.take_dirty(), None);
+    assert!(driver.received(now, new, back));
+    assert_eq!(
+        decode(V311, &settle(&mut driver, now, new)),
+        ["CONNACK session_present=0 code=0"]
+    );
+}
+
+#[test]
+fn a_blocked_connection_is_not_dirty_until_its_transport_takes_bytes_again() {
+    let mut driver = Driver::new(ServerConfig::default());
+    let now = Instant::from_secs(1);
+    let c = driver.open(now, Peer::default()).unwrap();
+    driver.received(now, c, &encode(V311, Packet::Connect(connect(V311, "a"))));
+    assert_eq!(driver.take_dirty(), Some(c));
+    assert_eq!(driver.flush(now, c, |_| Written::WouldBlock), Flushed::Blocked);
+    driver.received(now, c, &encode(V311, Packet::PingReq));
+    assert_eq!(driver.take_dirty(), None, "there would be something to write");
+    driver.unblock(c);
+    assert_eq!(decode(V311, &settle(&mut driver, now, c)).len(), 2);
+}
+
+#[test]
+fn a_broker_ignores_an_id_that_is_gone_even_if_its_place_is_taken_again() {
+    use mqtt_session::server::{Broker, Pace, Reply, Request};
+    let mut broker = Broker::new(ServerConfig::default());
+    let now = Instant::from_secs(1);
+    let old = broker.open(Peer::default()).unwrap();
+    let _ = broker.handle_request(now, old, Request::Lost);
+    let new = broker.open(Peer::default()).unwrap();
+    assert_eq!(old.index(), new.index());
+    let asked = || Request::Connect(connect(V5, "a"));
+    assert_eq!(broker.handle_request(now, old, asked()), Pace::Go);
+    assert!(broker.is_over(old) && broker.peer(old).is_none());
+    assert!(broker.poll_reply(now, old).is_none());
+    let _ = broker.handle_request(now, new, asked());
+    assert!(broker.poll_reply(now, old).is_none());
+    let _ = broker.handle_request(now, old, Request::Lost);
+    broker.disconnect_client(now, old, ReasonCode::SERVER_SHUTTING_DOWN);
+    assert!(!broker.is_over(new));
+    assert!(matches!(broker.poll_reply(now, new), Some(Reply::Accept(_))));
+}
+
+#[test]
+fn what_comes_behind_disconnect_is_taken_whatever_it_is_and_means_nothing_5_0_3_14_4() {
+    let publish = encode(V5, Packet::Publish(message("t", Q0, 0, "x")));
+    for len in 0..=publish.len() {
+        let mut net = Net::new();
+        let to = net.client(V5, "s");
+        net.subscribe(to, "t", Q0);
+        let end = net.client(V5, "a");
+        let mut bytes = encode(
+            V5,
+            Packet::Disconnect(mqtt_proto::packet::Disconnect::new(ReasonCode::SUCCESS)),
+        );
+        bytes.extend_from_slice(&publish[..len]);
+        assert_eq!(net.server.handle_input(net.now, end.id, &bytes), bytes.len());
+        assert_eq!(net.recv(end), ["close"]);
+        assert_eq!(net.recv(to), [""; 0], "{len}");
+    }
+}

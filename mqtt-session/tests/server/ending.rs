@@ -369,3 +369,21 @@ fn a_session_for_ever_does_not_end_after_its_seconds_5_0_3_1_2_11_2() {
     net.pass_secs(u64::from(u32::MAX) + 1);
     assert_eq!(net.server.broker().holdings().sessions, 1);
 }
+
+#[test]
+fn an_empty_retained_will_deletes_the_retained_message_of_its_topic_5_mqtt_3_3_1_6() {
+    let mut net = Net::new();
+    let from = net.client(V311, "p");
+    net.retain(from, "w", "here");
+    let with = Will {
+        retain: true,
+        ..will("w", b"")
+    };
+    let (end, _) = net.client_with(Connect {
+        will: Some(with),
+        ..connect(V311, "d")
+    });
+    assert_eq!(net.server.broker().holdings().retained_messages, 1);
+    net.cut(end);
+    assert_eq!(net.server.broker().holdings().retained_messages, 0);
+}

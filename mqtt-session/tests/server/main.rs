@@ -5,6 +5,7 @@ mod net;
 
 mod aliasing;
 mod chaos;
+mod conn;
 mod connecting;
 mod deciding;
 mod driving;

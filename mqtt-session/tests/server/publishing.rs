@@ -338,3 +338,24 @@ fn pubrel_for_a_pubrec_of_an_unknown_id_says_so_in_5_0_and_a_refusing_one_gets_n
     net.send(to, Packet::PubRec(Ack::new(id(7), ReasonCode::QUOTA_EXCEEDED)));
     assert_eq!(net.recv(to), [""; 0], "5/MQTT-4.4.0-2");
 }
+
+#[test]
+fn a_message_keeps_no_property_that_belongs_to_one_connection_or_has_done_its_work() {
+    use mqtt_session::{Instant, server::Message};
+    let list = [
+        Property::TopicAlias(1),
+        Property::UserProperty("a", "1"),
+        Property::SubscriptionIdentifier(2),
+        Property::MessageExpiryInterval(3),
+        Property::WillDelayInterval(4),
+        Property::ContentType("text"),
+    ];
+    let mut publish = message("t", Q1, 1, "x");
+    publish.head.properties = Properties::new(&list);
+    let kept = Message::new(Instant::from_secs(1), &publish.head, publish.payload);
+    assert_eq!(
+        kept.properties().iter().collect::<Vec<_>>(),
+        [Property::UserProperty("a", "1"), Property::ContentType("text")]
+    );
+    assert_eq!(kept.expiry_left(Instant::from_secs(2)), Some(2));
+}

@@ -228,3 +228,103 @@ fn qos_of(stage: Outgoing) -> QoS {
         QoS::ExactlyOnce
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mqtt_proto::{Properties, TopicName, packet::PublishHead};
+
+    use super::*;
+    use crate::Instant;
+
+    fn begin(in_flight: &mut InFlight) -> u16 {
+        let head = PublishHead {
+            dup: false,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            topic: TopicName::new("t").unwrap(),
+            packet_id: PacketId::new(1),
+            properties: Properties::EMPTY,
+        };
+        let mut delivery = Delivery {
+            message: Message::new(Instant::ZERO, &head, b"x"),
+            ids: SubscriptionIds::default(),
+            packet_id: None,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            dup: false,
+        };
+        let (window, backlog) = (&mut Window::new(u16::MAX), &mut Backlog::default());
+        in_flight
+            .begin(&mut delivery, None, window, backlog, &mut Log::off())
+            .unwrap();
+        delivery.packet_id.unwrap().get()
+    }
+
+    fn end(in_flight: &mut InFlight, id: u16) {
+        let (window, backlog) = (&mut Window::new(u16::MAX), &mut Backlog::default());
+        in_flight.end(PacketId::new(id).unwrap(), window, backlog, &mut Log::off());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_message_that_was_received_but_its_id() {
+        let mut in_flight = InFlight::default();
+        let id = PacketId::new(begin(&mut in_flight)).unwrap();
+        in_flight.release(id, &mut Log::off());
+        assert_eq!(in_flight.stage(id), Some(Outgoing::AwaitingPubComp));
+        assert!(in_flight.iter().all(|exchange| exchange.message.is_none()));
+    }
+
+    #[test]
+    fn an_exchange_is_found_by_its_id_wherever_the_ring_of_ids_begins_5_mqtt_2_2_1_4() {
+        // So far from the end of the ring the first one stands, and how many are under way then.
+        for (before_end, count) in [(0, 5), (1, 5), (4, 5), (5, 5), (3, 2_000)] {
+            let mut in_flight = InFlight {
+                last_id: PacketId::new(u16::MAX - before_end - 1),
+                ..InFlight::default()
+            };
+            let ids: alloc::vec::Vec<u16> = (0..count).map(|_| begin(&mut in_flight)).collect();
+            for &id in &ids {
+                let at = in_flight.position(PacketId::new(id).unwrap());
+                assert_eq!(at.and_then(|at| ids.get(at)), Some(&id), "{before_end} {count}");
+            }
+            let free = PacketId::new(ids[count - 1]).unwrap().next();
+            assert_eq!(in_flight.position(free), None);
+            // One after the other, from the middle on.
+            for at in (count / 2..count).chain(0..count / 2) {
+                end(&mut in_flight, ids[at]);
+                assert!(in_flight.stage(PacketId::new(ids[at]).unwrap()).is_none());
+            }
+            assert_eq!(in_flight.len(), 0);
+        }
+    }
+
+    #[test]
+    fn an_id_that_was_held_for_a_whole_round_is_passed_over_and_all_are_found_still_5_mqtt_2_2_1_4() {
+        let mut in_flight = InFlight::default();
+        for id in 1..=6 {
+            assert_eq!(begin(&mut in_flight), id);
+        }
+        for id in 2..=5 {
+            end(&mut in_flight, id);
+        }
+        for id in 7..=u16::MAX {
+            assert_eq!(begin(&mut in_flight), id);
+            end(&mut in_flight, id);
+        }
+        // Round once: the order of ids is not that of the exchanges any more.
+        let mut left = alloc::vec![1, 6];
+        for id in [2, 3, 4, 5, 7] {
+            assert_eq!(begin(&mut in_flight), id);
+            left.push(id);
+        }
+        while !left.is_empty() {
+            for &id in &left {
+                let found = in_flight.position(PacketId::new(id).unwrap());
+                assert_eq!(found, left.iter().position(|&of| of == id), "{id} of {left:?}");
+            }
+            let gone = left.remove(left.len() / 3);
+            end(&mut in_flight, gone);
+        }
+        assert_eq!(in_flight.len(), 0);
+    }
+}
