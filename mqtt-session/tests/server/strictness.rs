@@ -251,3 +251,25 @@ fn a_refusal_on_its_way_says_nothing_of_the_message_that_took_its_id_since() {
     net.publish(from, again);
     assert_eq!(net.recv(from), ["PUBREC id=1 code=0x10"]);
 }
+
+#[test]
+fn no_local_on_a_shared_subscription_ends_the_connection_5_mqtt_3_8_3_4() {
+    // SUBSCRIBE id=1 to a filter with QoS 1 and No Local: an encoder of this crate would refuse it.
+    let subscribe = |filter: &str| {
+        let mut bytes = vec![0x82, 6 + filter.len() as u8, 0x00, 0x01, 0x00];
+        bytes.extend_from_slice(&[0x00, filter.len() as u8]);
+        bytes.extend_from_slice(filter.as_bytes());
+        bytes.push(0x05);
+        bytes
+    };
+    for (filter, is_allowed) in [("$share/g/t", false), ("t", true)] {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.raw(end, &subscribe(filter));
+        if is_allowed {
+            assert_eq!(net.recv(end), ["SUBACK id=1 codes=[1]"]);
+        } else {
+            assert_eq!(net.recv(end), told(V5, "0x82"));
+        }
+    }
+}
