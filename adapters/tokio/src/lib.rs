@@ -54,11 +54,15 @@
 
 mod link;
 mod listener;
+#[cfg(unix)]
+mod poller;
 
 use core::pin::Pin;
 use std::io;
 
 pub use link::{Io, Timer};
+#[cfg(not(unix))]
+pub use listener::Poller;
 #[cfg(unix)]
 pub use listener::listen_unix;
 pub use listener::{Listener, Socket};
@@ -74,6 +78,8 @@ use mqtt_session::{
     server::{ServerConfig, ServerEvent},
     storage::{Heap, Storage},
 };
+#[cfg(unix)]
+pub use poller::Poller;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, ToSocketAddrs},
@@ -166,8 +172,9 @@ pub fn serve(
     on_event: impl FnMut(ServerEvent) + Send,
 ) -> (ServerStop, impl Future<Output = Result<(), ServerError>> + Send) {
     let mut server = Server::new(config);
+    let poller = Poller::new();
     for listener in listeners {
-        server.listen(listener.into());
+        server.listen(poller.listen(listener));
     }
     let stop = server.stopper();
     // A turn is bounded by itself; tokio's budget would cut it in pieces.

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mqtt_tokio::Listener;
+use mqtt_tokio::{Listener, Poller};
 use tokio::net::TcpListener;
 
 use crate::{config::ListenAddress, failure::Failure};
@@ -25,32 +25,32 @@ pub(super) struct Bound {
 }
 
 /// Listens.
-pub(super) async fn bind(address: &ListenAddress) -> Result<Bound, Failure> {
+pub(super) async fn bind(poller: &Poller, address: &ListenAddress) -> Result<Bound, Failure> {
     let bound = match address {
-        ListenAddress::Tcp(name) => bind_tcp(name).await,
+        ListenAddress::Tcp(name) => bind_tcp(poller, name).await,
         #[cfg(unix)]
-        ListenAddress::Unix(path) => bind_unix(path, address.to_string()),
+        ListenAddress::Unix(path) => bind_unix(poller, path, address.to_string()),
         #[cfg(not(unix))]
         ListenAddress::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     };
     bound.map_err(|error| Failure::new(format!("cannot listen on {address}: {error}")))
 }
 
-async fn bind_tcp(name: &str) -> io::Result<Bound> {
+async fn bind_tcp(poller: &Poller, name: &str) -> io::Result<Bound> {
     let listener = TcpListener::bind(name).await?;
     let address = listener.local_addr()?;
     Ok(Bound {
         address: address.to_string(),
         is_public: !address.ip().is_loopback(),
-        listener: listener.into(),
+        listener: poller.listen(listener),
         #[cfg(unix)]
         file: None,
     })
 }
 
 #[cfg(unix)]
-fn bind_unix(path: &Path, address: String) -> io::Result<Bound> {
-    let listener = mqtt_tokio::listen_unix(path)?.into();
+fn bind_unix(poller: &Poller, path: &Path, address: String) -> io::Result<Bound> {
+    let listener = poller.listen(mqtt_tokio::listen_unix(path)?);
     Ok(Bound {
         listener,
         address,

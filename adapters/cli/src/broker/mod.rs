@@ -59,12 +59,13 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let gate = Gate::new(doors, verifier);
     let handle = server.handle();
     server.set_policy(policy(gate.clone(), handle.clone()));
+    let poller = mqtt_tokio::Poller::new();
     let mut files = Vec::new();
     for (number, listener) in (0..).zip(&settings.listeners) {
         let Some(address) = &listener.address else {
             continue;
         };
-        let bound = listeners::bind(address).await?;
+        let bound = listeners::bind(&poller, address).await?;
         say(&bound.address);
         if bound.is_public && listener.allows_anonymous() && listener.access_rules.is_none() {
             warn!(
