@@ -1,7 +1,11 @@
 //! Listeners and connections that share one registration at the runtime.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(clippy::disallowed_types, reason = "tests wait for real sockets")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real sockets"
+)]
 
 use core::{
     future::poll_fn,
@@ -33,7 +37,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.unwrap()
 }
 
-async fn bind(poller: &Poller) -> (Listener, std::net::SocketAddr) {
+async fn bind(poller: &Poller) -> (Listener, core::net::SocketAddr) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (poller.listen(listener), address)

@@ -1,6 +1,11 @@
 //! The system has no room for another connection. By itself in its process: nothing else may open files meanwhile.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests wait for real sockets"
+)]
 
 use core::time::Duration;
 use std::{

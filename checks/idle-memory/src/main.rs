@@ -1,7 +1,10 @@
 //! Resident memory of a broker process for each idle connection: growth from none to all, divided.
 //!
 //! usage: `idle-memory PATH-OF-mqtt [CONNECTIONS]`; 10,000 is the default. Exit status 1 if a connection is refused or dropped,
-//! does not answer at the end, or costs more than 1.5 KiB. What it costs is printed, beside mosquitto where that is installed.
+//! does not answer at the end, or costs more than 700 bytes and its share of 256 KiB. What it costs is printed, beside mosquitto
+//! where that is installed.
+//!
+//! Of 10,000 connections on x86-64 with glibc, each costs 616 bytes with 3.1.1 and 609 with 5.0; mosquitto 2.0.11 needs 749.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -18,7 +21,10 @@ use mqtt_proto::{Packet, Properties, Version, packet::Connect};
 const REST: Duration = Duration::from_secs(2);
 
 /// Bytes that a connection may cost.
-const MOST: u64 = 1536;
+const MOST: u64 = 700;
+
+/// Bytes that all of them may cost beside that: tables have room for more, and memory is had in pages.
+const MARGIN: u64 = 256 << 10;
 
 fn main() -> ExitCode {
     match run() {
@@ -48,7 +54,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
     }
     for (broker, version) in brokers.into_iter().zip([Version::V311, Version::V5]) {
         let cost = measure("mqtt broker", &broker, version, count)?;
-        fine &= cost.dropped == 0 && cost.each <= MOST;
+        fine &= cost.dropped == 0 && cost.each <= MOST + MARGIN / count as u64;
     }
     if Path::new("/usr/sbin/mosquitto").exists() {
         let broker = BrokerProcess::mosquitto(&env::temp_dir())?;

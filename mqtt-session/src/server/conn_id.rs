@@ -1,7 +1,10 @@
 //! Connections by number, and where they come from.
 
-use alloc::boxed::Box;
-use core::{fmt, net::SocketAddr};
+use alloc::{boxed::Box, sync::Arc};
+use core::{
+    fmt,
+    net::{SocketAddr, SocketAddrV4},
+};
 
 /// A connection of a server. Ids of connections that are gone are recognised and ignored, even after their place is
 /// taken again.
@@ -54,7 +57,7 @@ pub struct Peer {
     /// Which of the listeners it came through; the meaning is the caller's.
     pub listener: u16,
     /// The names it gave, if its transport has names.
-    pub names: Option<Box<PeerNames>>,
+    pub names: Option<Arc<PeerNames>>,
 }
 
 /// Names that a transport learns of a peer.
@@ -74,6 +77,55 @@ impl Peer {
             address: Some(address),
             listener: 0,
             names: None,
+        }
+    }
+}
+
+/// A [`Peer`] as it is kept: most have an address of IPv4 and no names, or neither.
+#[derive(Clone, Debug)]
+pub(crate) enum KeptPeer {
+    Unknown { listener: u16 },
+    At { address: SocketAddrV4, listener: u16 },
+    Other(Box<Peer>),
+}
+
+impl From<Peer> for KeptPeer {
+    fn from(peer: Peer) -> Self {
+        let listener = peer.listener;
+        match (peer.address, &peer.names) {
+            (None, None) => Self::Unknown { listener },
+            (Some(SocketAddr::V4(address)), None) => Self::At { address, listener },
+            _ => Self::Other(Box::new(peer)),
+        }
+    }
+}
+
+impl KeptPeer {
+    pub(crate) fn get(&self) -> Peer {
+        let (address, listener) = match self {
+            Self::Unknown { listener } => (None, *listener),
+            Self::At { address, listener } => (Some(SocketAddr::V4(*address)), *listener),
+            Self::Other(peer) => return Peer::clone(peer),
+        };
+        Peer {
+            address,
+            listener,
+            names: None,
+        }
+    }
+
+    pub(crate) fn listener(&self) -> u16 {
+        match self {
+            Self::Unknown { listener } | Self::At { listener, .. } => *listener,
+            Self::Other(peer) => peer.listener,
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Unknown { .. } => None,
+            Self::At { address, .. } => Some(SocketAddr::V4(*address)),
+            Self::Other(peer) => peer.address,
         }
     }
 }

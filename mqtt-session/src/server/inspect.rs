@@ -68,7 +68,7 @@ impl<'b> SessionInfo<'b> {
     }
 
     /// Where that connection comes from.
-    pub fn peer(&self) -> Option<&'b Peer> {
+    pub fn peer(&self) -> Option<Peer> {
         self.broker.peer(self.session.conn?)
     }
 

@@ -551,8 +551,8 @@ mod tests {
         let sizes = [
             ("ServerConn", size_of::<ServerConn>(), 48),
             ("place of a connection", size_of::<Option<Place>>(), 64),
-            ("Link", broker::LINK_SIZE, 128),
-            ("Session", size_of::<session::Session>(), 216),
+            ("Link", broker::LINK_SIZE, 72),
+            ("Session", size_of::<session::Session>(), 184),
             ("Reply", size_of::<Reply>(), 40),
             ("queue entry", size_of::<session::Waiting>(), 56),
         ];

@@ -80,7 +80,7 @@ pub struct Question<'q> {
     /// The connection.
     pub conn: ConnId,
     /// Where it comes from.
-    pub peer: &'q Peer,
+    pub peer: Peer,
     /// The version that its client speaks.
     pub version: Version,
     /// What the client is called; before it is accepted, what it calls itself, which may be nothing.

@@ -98,7 +98,8 @@ impl<L: Link> Lingering<L> {
 }
 
 fn is_gone<L: Link>(wire: &mut Wire<L>, closed: &mut bool, scratch: &mut [u8]) -> bool {
-    let cx = &mut Context::from_waker(&wire.task);
+    let task = wire.task();
+    let cx = &mut Context::from_waker(&task);
     if !*closed {
         match wire.link.poll_close(cx) {
             Poll::Ready(Ok(())) => *closed = true,

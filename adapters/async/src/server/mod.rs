@@ -91,12 +91,18 @@ type Inside = Box<dyn FnMut(&mut Machine, Instant, ConnId) + Send>;
 struct Wire<L> {
     id: ConnId,
     link: L,
-    task: Waker,
     waker: Arc<ConnWaker>,
     /// Not read, because the server did not want it: nothing will wake it.
     unread: bool,
     blocked: bool,
     unflushed: bool,
+}
+
+impl<L> Wire<L> {
+    /// Its waker, for polling its link: made anew each time, as a stored one would cost every idle connection 16 bytes.
+    fn task(&self) -> Waker {
+        Arc::clone(&self.waker).into()
+    }
 }
 
 impl<A: Accept, T: Timer> Server<A, T> {

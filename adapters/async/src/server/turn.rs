@@ -1,10 +1,10 @@
 //! A turn of the loop.
 
 use core::{
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
-use std::{sync::Arc, task::Wake};
+use std::task::Wake;
 
 use mqtt_session::{
     Instant,
@@ -140,11 +140,9 @@ impl<A: Accept, T: Timer> Server<A, T> {
             self.wires.resize_with(id.index() + 1, || None);
         }
         let waker = ConnWaker::new(id, &self.ready);
-        let task = Waker::from(Arc::clone(&waker));
         self.wires[id.index()] = Some(Wire {
             id,
             link,
-            task,
             waker,
             unread: false,
             blocked: false,
@@ -171,7 +169,8 @@ impl<A: Accept, T: Timer> Server<A, T> {
             wire.blocked = false;
             driver.unblock(id);
         }
-        let cx = &mut Context::from_waker(&wire.task);
+        let task = wire.task();
+        let cx = &mut Context::from_waker(&task);
         if wire.unflushed {
             wire.unflushed = wire.link.poll_flush(cx).is_pending();
         }
@@ -212,8 +211,9 @@ impl<A: Accept, T: Timer> Server<A, T> {
     fn flush(&mut self, now: Instant, id: ConnId) {
         let Self { driver, wires, .. } = self;
         let Some(wire) = wire(wires, id) else { return };
+        let task = wire.task();
         let link = &mut wire.link;
-        let cx = &mut Context::from_waker(&wire.task);
+        let cx = &mut Context::from_waker(&task);
         let mut last_words = false;
         let flushed = driver.flush(now, id, |bytes| {
             let written = write_until_pending(link, cx, bytes);
@@ -241,7 +241,7 @@ impl<A: Accept, T: Timer> Server<A, T> {
     pub(super) fn close(&mut self, now: Instant, index: usize) {
         if let Some(mut wire) = self.take(now, index) {
             // One attempt: who does not take it now is left to the system.
-            let _ = wire.link.poll_close(&mut Context::from_waker(&wire.task));
+            let _ = wire.link.poll_close(&mut Context::from_waker(&wire.task()));
         }
     }
 

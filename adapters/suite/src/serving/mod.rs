@@ -560,7 +560,7 @@ pub fn unix_sockets_serve_beside_tcp_and_listeners_have_the_numbers_they_were_gi
     let mut tcp = server.client("tcp");
     let over_tcp = server.accepted();
     let peers = server.handle.with_blocking(move |machine, _| {
-        [over_unix, over_tcp].map(|conn| machine.broker().peer(conn).cloned().expect("a connection"))
+        [over_unix, over_tcp].map(|conn| machine.broker().peer(conn).expect("a connection"))
     });
     let [of_unix, of_tcp] = peers.expect("a server");
     assert_eq!((of_unix.listener, of_unix.address), (UNIX, None));

@@ -91,7 +91,7 @@ impl Broker {
         let mut accepted = self.bind(now, conn, key, grant, connect, terms);
         accepted.session_present = kept.is_some();
         accepted.assigned_client_id = assigned;
-        let address = self.peer(conn).and_then(|peer| peer.address);
+        let address = self.link(conn).and_then(|link| link.peer.address());
         self.events.push(ServerEvent::Connected {
             conn,
             address,
@@ -182,7 +182,7 @@ impl Broker {
     ) -> Accepted {
         let offer = self
             .config
-            .offer(self.link(conn).map_or(0, |link| link.peer.listener));
+            .offer(self.link(conn).map_or(0, |link| link.peer.listener()));
         let limits = &grant.limits;
         let version = connect.version;
         let properties = connect.properties;

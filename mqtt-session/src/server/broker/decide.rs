@@ -124,11 +124,11 @@ impl Broker {
         Some(Question {
             ticket,
             conn,
-            peer: &link.peer,
+            peer: link.peer.get(),
             version: link.version,
             client_id,
             grant: session.map_or_else(
-                || &self.config.offer(link.peer.listener).grant,
+                || &self.config.offer(link.peer.listener()).grant,
                 |session| &*session.grant,
             ),
             deadline,

@@ -74,7 +74,7 @@ impl Broker {
         let last = last.filter(|_| link.phase != Phase::Local);
         let key = link.session.take();
         let gone = link.is_gone();
-        let address = link.peer.address;
+        let address = link.peer.address();
         if matches!(why, Ended::Violation(_)) {
             self.totals.violations += 1;
         } else if key.is_none() && matches!(why, Ended::Refused(_) | Ended::Undecided) {

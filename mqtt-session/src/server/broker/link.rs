@@ -10,6 +10,7 @@ use crate::{
     flow::Window,
     server::{
         Delivery, Peer, Reply,
+        conn_id::KeptPeer,
         journal::{Batch, Journal},
         route::SessionKey,
     },
@@ -35,15 +36,21 @@ pub(super) struct Link {
     pub(super) incoming: Window,
     /// The client's Maximum Packet Size.
     pub(super) max_packet: u32,
-    /// Answers and other control packets, in order. Messages wait in the session.
-    owed: VecDeque<Reply>,
-    /// Bytes of the codes among them.
-    owed_codes: u32,
+    /// Answers and other control packets, if there are any. Messages wait in the session.
+    owed: Option<Box<Owed>>,
     /// What is in question, if anything is, and what follows it.
     pub(super) inbox: Option<Box<Inbox>>,
     /// What of it has to wait until something is safe.
     pub(super) held: Option<Box<Held>>,
-    pub(super) peer: Peer,
+    pub(super) peer: KeptPeer,
+}
+
+/// What is owed to a client, in order.
+#[derive(Clone, Debug, Default)]
+struct Owed {
+    replies: VecDeque<Reply>,
+    /// Bytes of the codes among them.
+    codes: u32,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -79,20 +86,20 @@ impl Link {
             outgoing: Window::new(0),
             incoming: Window::new(0),
             max_packet: u32::MAX,
-            owed: VecDeque::new(),
-            owed_codes: 0,
+            owed: None,
             inbox: None,
             held: None,
-            peer,
+            peer: peer.into(),
         }
     }
 
     /// True if the journal is to be told that somebody waits.
     pub(super) fn owe(&mut self, reply: Reply) -> bool {
         let waits = self.held.as_mut().is_some_and(|held| held.owe(&reply));
-        self.owed_codes = self.owed_codes.saturating_add(codes(&reply));
-        self.owed.push_back(reply);
-        self.paused |= self.owed.len() >= OWED_MAX || self.owed_codes >= OWED_CODES_MAX;
+        let owed = self.owed.get_or_insert_default();
+        owed.codes = owed.codes.saturating_add(codes(&reply));
+        owed.replies.push_back(reply);
+        self.paused |= owed.replies.len() >= OWED_MAX || owed.codes >= OWED_CODES_MAX;
         waits
     }
 
@@ -107,28 +114,30 @@ impl Link {
     }
 
     fn held(&mut self) -> &mut Held {
-        let owed = self.owed.len();
+        let owed = self.owed.as_ref().map_or(0, |owed| owed.replies.len());
         self.held.get_or_insert_with(|| Box::new(Held::new(owed)))
     }
 
     /// Nothing may go before CONNACK (`5/MQTT-3.2.0-1`), and that waits.
     pub(super) fn awaits_connack(&self) -> bool {
-        matches!(self.owed.front(), Some(Reply::Accept(_)))
+        let first = self.owed.as_ref().and_then(|owed| owed.replies.front());
+        matches!(first, Some(Reply::Accept(_)))
     }
 
     pub(super) fn take_owed(&mut self, journal: &Journal) -> Option<Reply> {
         if let Some(held) = &mut self.held {
-            if self.owed.is_empty() || held.holds_owed(journal) {
+            if is_empty(self.owed.as_deref()) || held.holds_owed(journal) {
                 let begun = (self.phase == Phase::Open).then(|| held.take_begun(journal));
                 return begun.flatten().map(Reply::Deliver);
             }
             held.take_owed();
         }
-        let reply = self.owed.pop_front()?;
-        self.owed_codes = self.owed_codes.saturating_sub(codes(&reply));
+        let owed = self.owed.as_deref_mut()?;
+        let reply = owed.replies.pop_front()?;
+        owed.codes = owed.codes.saturating_sub(codes(&reply));
         // Rare replies come before a quiet time; the many small ones do not.
-        if self.owed.is_empty() && !matches!(reply, Reply::PubAck(..) | Reply::PubRec(..)) {
-            self.owed = VecDeque::new();
+        if owed.replies.is_empty() && !matches!(reply, Reply::PubAck(..) | Reply::PubRec(..)) {
+            self.owed = None;
         }
         Some(reply)
     }
@@ -145,8 +154,7 @@ impl Link {
 
     /// Nothing is owed any more.
     pub(super) fn forget_owed(&mut self) {
-        self.owed = VecDeque::new();
-        self.owed_codes = 0;
+        self.owed = None;
         if let Some(held) = &mut self.held {
             held.forget();
         }
@@ -157,8 +165,8 @@ impl Link {
         if self.held.as_ref().is_some_and(|held| held.is_idle(journal)) {
             self.held = None;
         }
-        if self.owed.is_empty() {
-            self.owed = VecDeque::new();
+        if is_empty(self.owed.as_deref()) {
+            self.owed = None;
         }
     }
 
@@ -166,8 +174,10 @@ impl Link {
     pub(super) fn go_on(&mut self) -> bool {
         let goes_on = self.paused
             && !self.is_asking()
-            && self.owed.len() <= OWED_MAX / 2
-            && self.owed_codes <= OWED_CODES_MAX / 2;
+            && self
+                .owed
+                .as_ref()
+                .is_none_or(|owed| owed.replies.len() <= OWED_MAX / 2 && owed.codes <= OWED_CODES_MAX / 2);
         self.paused &= !goes_on;
         goes_on
     }
@@ -180,6 +190,10 @@ impl Link {
                 .encoded_len(self.version, now, None)
                 .is_some_and(|len| len <= max)
     }
+}
+
+fn is_empty(owed: Option<&Owed>) -> bool {
+    owed.is_none_or(|owed| owed.replies.is_empty())
 }
 
 fn codes(reply: &Reply) -> u32 {

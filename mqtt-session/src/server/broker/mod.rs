@@ -242,8 +242,8 @@ impl Broker {
     }
 
     /// Where this connection comes from; `None` if it is gone.
-    pub fn peer(&self, conn: ConnId) -> Option<&Peer> {
-        self.link(conn).map(|link| &link.peer)
+    pub fn peer(&self, conn: ConnId) -> Option<Peer> {
+        self.link(conn).map(|link| link.peer.get())
     }
 
     /// What a connection asks. It is accepted at any time; requests of a connection that is over are ignored.
@@ -503,12 +503,12 @@ impl Broker {
     /// What the listener of this connection offers.
     fn offer(&self, conn: ConnId) -> &Offer {
         self.config
-            .offer(self.link(conn).map_or(0, |link| link.peer.listener))
+            .offer(self.link(conn).map_or(0, |link| link.peer.listener()))
     }
 
     /// What its clients are granted that nobody asks about.
     fn default_grant(&self, conn: ConnId) -> Arc<Grant> {
-        self.grant_of(self.link(conn).map_or(0, |link| link.peer.listener))
+        self.grant_of(self.link(conn).map_or(0, |link| link.peer.listener()))
     }
 
     /// What clients of this listener are granted that nobody asks about.

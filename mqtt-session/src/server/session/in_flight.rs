@@ -1,6 +1,6 @@
 //! Messages of QoS 1 and 2 on their way to one client, in the order of their first transmission.
 
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 
 use mqtt_proto::{PacketId, QoS};
 
@@ -35,41 +35,60 @@ impl Exchange {
     }
 }
 
-/// The exchanges of a session. The first `resent` of them have been sent on the present connection and are charged to
-/// its window; those behind are to be sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-5`).
+/// The exchanges of a session, in a box that an idle one does not have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFlight {
+    row: Option<Box<Row>>,
+    last_id: Option<PacketId>,
+}
+
+/// The first `resent` exchanges have been sent on the present connection and are charged to its window; those behind are to be
+/// sent again, in this order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-5`).
+#[derive(Clone, Debug, Default)]
+struct Row {
     exchanges: VecDeque<Exchange>,
     /// Of the messages that are kept.
     bytes: usize,
-    resent: u32,
-    last_id: Option<PacketId>,
+    resent: usize,
     lapped: bool,
 }
 
+static NO_EXCHANGES: VecDeque<Exchange> = VecDeque::new();
+
 impl InFlight {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Exchange> {
-        self.exchanges.iter()
+        self.exchanges().iter()
+    }
+
+    fn exchanges(&self) -> &VecDeque<Exchange> {
+        self.row.as_ref().map_or(&NO_EXCHANGES, |row| &row.exchanges)
     }
 
     /// Another connection: all is to be sent again.
     pub(crate) fn reset(&mut self) {
-        self.resent = 0;
+        if let Some(row) = &mut self.row {
+            row.resent = 0;
+        }
     }
 
     /// Nothing has to be sent again before new messages may be.
     pub(crate) fn is_resent(&self) -> bool {
-        self.resent as usize >= self.exchanges.len()
+        self.row
+            .as_ref()
+            .is_none_or(|row| row.resent >= row.exchanges.len())
     }
 
     /// Another message may be under way beside those that are, which may have so many bytes; one always may.
     pub(crate) fn has_room(&self, max_bytes: usize) -> bool {
-        self.exchanges.is_empty() || self.bytes < max_bytes
+        self.row
+            .as_ref()
+            .is_none_or(|row| row.exchanges.is_empty() || row.bytes < max_bytes)
     }
 
     /// What is to be sent again next, unless the window holds it back.
     pub(crate) fn resend(&mut self, window: &mut Window) -> Option<Reply> {
-        let exchange = self.exchanges.get(self.resent as usize)?;
+        let row = self.row.as_deref_mut()?;
+        let exchange = row.exchanges.get(row.resent)?;
         let reply = match (exchange.stage.on_resume(), &exchange.message) {
             (Resend::Publish, Some(message)) => {
                 if !window.has_room() {
@@ -89,7 +108,7 @@ impl InFlight {
             }
         };
         window.take();
-        self.resent += 1;
+        row.resent += 1;
         Some(reply)
     }
 
@@ -114,12 +133,14 @@ impl InFlight {
             ids: delivery.ids.clone(),
             group,
             retain: delivery.retain,
-            order: self.exchanges.back().map_or(0, |last| last.order.wrapping_add(1)),
+            order: self
+                .exchanges()
+                .back()
+                .map_or(0, |last| last.order.wrapping_add(1)),
         };
         log.begun(exchange.order, exchange.message.as_ref());
-        self.append(exchange, backlog);
-        // There are no more than there are ids.
-        self.resent = u32::try_from(self.exchanges.len()).unwrap_or(u32::MAX);
+        let row = self.append(exchange, backlog);
+        row.resent = row.exchanges.len();
         Some(())
     }
 
@@ -129,46 +150,43 @@ impl InFlight {
         self.append(exchange, backlog);
     }
 
-    fn append(&mut self, exchange: Exchange, backlog: &mut Backlog) {
-        if let (Some(first), Some(last)) = (self.exchanges.front(), self.exchanges.back()) {
-            self.lapped |= distance(first.id, exchange.id) <= distance(first.id, last.id);
+    fn append(&mut self, exchange: Exchange, backlog: &mut Backlog) -> &mut Row {
+        let row = self.row.get_or_insert_default();
+        if let (Some(first), Some(last)) = (row.exchanges.front(), row.exchanges.back()) {
+            row.lapped |= distance(first.id, exchange.id) <= distance(first.id, last.id);
         }
         backlog.in_flight += 1;
-        self.bytes = self.bytes.saturating_add(exchange.size());
-        self.exchanges.push_back(exchange);
+        row.bytes = row.bytes.saturating_add(exchange.size());
+        row.exchanges.push_back(exchange);
+        row
     }
 
     /// The exchange with this place in the order.
     pub(crate) fn at(&self, order: u64) -> Option<&Exchange> {
-        let at = self
-            .exchanges
-            .binary_search_by_key(&order, |exchange| exchange.order);
-        self.exchanges.get(at.ok()?)
+        let exchanges = self.exchanges();
+        let at = exchanges.binary_search_by_key(&order, |exchange| exchange.order);
+        exchanges.get(at.ok()?)
     }
 
-    /// Where the exchange with this id stands in the order. Ids are given in a ring, so the order is that of the distance
-    /// to the first, unless that one is so old that the ring has been gone round.
     fn position(&self, id: PacketId) -> Option<usize> {
-        let first = self.exchanges.front()?.id;
-        if self.lapped {
-            return self.exchanges.iter().position(|exchange| exchange.id == id);
-        }
-        self.exchanges
-            .binary_search_by_key(&distance(first, id), |exchange| distance(first, exchange.id))
-            .ok()
+        self.row.as_ref()?.position(id)
     }
 
     pub(crate) fn stage(&self, id: PacketId) -> Option<Outgoing> {
-        self.position(id)
-            .and_then(|at| self.exchanges.get(at))
+        let row = self.row.as_ref()?;
+        row.position(id)
+            .and_then(|at| row.exchanges.get(at))
             .map(|exchange| exchange.stage)
     }
 
     /// The message was received; only its id is needed now.
     pub(crate) fn release(&mut self, id: PacketId, log: &mut Log<'_>) {
-        if let Some(exchange) = self.position(id).and_then(|at| self.exchanges.get_mut(at)) {
+        let Some(row) = self.row.as_deref_mut() else {
+            return;
+        };
+        if let Some(exchange) = row.position(id).and_then(|at| row.exchanges.get_mut(at)) {
             exchange.stage = Outgoing::AwaitingPubComp;
-            self.bytes = self.bytes.saturating_sub(exchange.size());
+            row.bytes = row.bytes.saturating_sub(exchange.size());
             let message = exchange.message.take();
             log.released(exchange.order, message.as_ref());
         }
@@ -182,33 +200,50 @@ impl InFlight {
         backlog: &mut Backlog,
         log: &mut Log<'_>,
     ) {
-        let Some(at) = self.position(id) else { return };
-        if at < self.resent as usize {
+        let Some(row) = self.row.as_deref_mut() else {
+            return;
+        };
+        let Some(at) = row.position(id) else { return };
+        if at < row.resent {
             window.give_back();
-            self.resent -= 1;
+            row.resent -= 1;
         }
-        if let Some(exchange) = self.exchanges.remove(at) {
-            self.bytes = self.bytes.saturating_sub(exchange.size());
+        if let Some(exchange) = row.exchanges.remove(at) {
+            row.bytes = row.bytes.saturating_sub(exchange.size());
             log.ended(exchange.order, exchange.message.as_ref());
         }
         backlog.in_flight = backlog.in_flight.saturating_sub(1);
-        self.lapped &= !self.exchanges.is_empty();
+        row.lapped &= !row.exchanges.is_empty();
     }
 
     /// The session ends, and with it all exchanges.
     pub(crate) fn forget(self, backlog: &mut Backlog) {
-        backlog.in_flight = backlog.in_flight.saturating_sub(self.exchanges.len());
+        backlog.in_flight = backlog.in_flight.saturating_sub(self.len());
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.exchanges.len()
+        self.exchanges().len()
     }
 
     /// Gives memory back that is not needed now.
     pub(crate) fn shrink(&mut self) {
-        if self.exchanges.is_empty() {
-            self.exchanges = VecDeque::new();
+        if self.exchanges().is_empty() {
+            self.row = None;
         }
+    }
+}
+
+impl Row {
+    /// Where the exchange with this id stands in the order. Ids are given in a ring, so the order is that of the distance
+    /// to the first, unless that one is so old that the ring has been gone round.
+    fn position(&self, id: PacketId) -> Option<usize> {
+        let first = self.exchanges.front()?.id;
+        if self.lapped {
+            return self.exchanges.iter().position(|exchange| exchange.id == id);
+        }
+        self.exchanges
+            .binary_search_by_key(&distance(first, id), |exchange| distance(first, exchange.id))
+            .ok()
     }
 }
 
