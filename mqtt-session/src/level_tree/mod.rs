@@ -54,6 +54,13 @@ impl<V: Vacant> LevelTree<V> {
     /// What a node takes of memory, about.
     pub(crate) const NODE_BYTES: usize = size_of::<Node<V>>() + size_of::<(Box<str>, u32)>();
 
+    /// What an entry under this path takes of memory beside its value, about, were its levels in no other path: a peer says a level
+    /// with two bytes, and a node has a hundred.
+    pub(crate) fn path_bytes(path: &str) -> usize {
+        let levels = path.bytes().filter(|&byte| byte == b'/').count() + 1;
+        path.len().saturating_add(levels.saturating_mul(Self::NODE_BYTES))
+    }
+
     pub(crate) fn new() -> Self {
         let mut nodes = Slab::new();
         nodes.insert(Node::new(ROOT, false));

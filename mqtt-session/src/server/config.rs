@@ -271,11 +271,12 @@ pub struct Limits {
     pub sessions: usize,
     /// Subscriptions of all sessions. Default: 10,000,000.
     pub subscriptions: usize,
-    /// Bytes of the filters of all subscriptions. Default: 1 GiB.
+    /// Bytes of the filters of all subscriptions, and of what their levels take in the tree of filters if no two share one (about
+    /// 100 each). Default: 1 GiB.
     pub subscription_bytes: usize,
     /// Retained messages. Default: 1,000,000.
     pub retained_messages: usize,
-    /// Bytes of all retained messages. Default: 1 GiB.
+    /// Bytes of all retained messages, and of the levels of their topics likewise. Default: 1 GiB.
     pub retained_bytes: usize,
     /// Levels of a topic or filter. More than 1,024 count as 1,024. Default: 128.
     pub topic_levels: usize,

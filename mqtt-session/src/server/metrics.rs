@@ -28,7 +28,7 @@ pub struct Metrics {
     pub pools: Vec<PoolMetrics>,
     /// Subscriptions of all sessions.
     pub subscriptions: usize,
-    /// Bytes of their filters.
+    /// What they count against [`Limits::subscription_bytes`](super::Limits::subscription_bytes).
     pub subscription_bytes: usize,
     /// Messages that wait for sessions; one that waits in several queues counts in each.
     pub queued_messages: usize,
@@ -38,7 +38,7 @@ pub struct Metrics {
     pub in_flight: usize,
     /// Retained messages, those of `$SYS` not counted.
     pub retained_messages: usize,
-    /// Their bytes.
+    /// What they count against [`Limits::retained_bytes`](super::Limits::retained_bytes).
     pub retained_bytes: usize,
     /// The totals.
     pub total: Totals,
@@ -74,7 +74,7 @@ pub struct PoolMetrics {
     pub connected: usize,
     /// Retained messages.
     pub retained_messages: usize,
-    /// Their bytes.
+    /// What they count against [`Limits::retained_bytes`](super::Limits::retained_bytes).
     pub retained_bytes: usize,
 }
 

@@ -94,6 +94,13 @@ impl Vacant for Slot {
     }
 }
 
+/// What a retained message counts against the limits of bytes: itself, and its place in the tree.
+fn kept_bytes(topic: &str, message: &Message) -> usize {
+    message
+        .size()
+        .saturating_add(LevelTree::<Slot>::path_bytes(topic))
+}
+
 impl Retained {
     pub(crate) fn new(max: Quota, policy: RetainedPolicy) -> Self {
         Self {
@@ -152,7 +159,7 @@ impl Retained {
         journal: &mut Journal,
     ) -> Stored {
         self.remove(pool, topic, journal);
-        let size = message.size();
+        let size = kept_bytes(topic, &message);
         if !quota.admits(self.count_in(pool), self.bytes_in(pool), size) {
             return Stored::Refused;
         }
@@ -169,7 +176,7 @@ impl Retained {
 
     /// Puts a message where there is none: a new one, or one that was kept. False if that cannot be.
     pub(crate) fn put(&mut self, pool: Pool, topic: &str, message: Message, serial: Serial) -> bool {
-        let size = message.size();
+        let size = kept_bytes(topic, &message);
         let store = self.stores.entry(pool).or_insert_with(|| Store {
             tree: LevelTree::new(),
             count: 0,
@@ -255,13 +262,14 @@ impl Retained {
             .change(topic.split('/'), |slot| slot.0.take())
             .flatten()
         {
+            let size = kept_bytes(topic, &message);
             store.count = store.count.saturating_sub(1);
-            store.bytes = store.bytes.saturating_sub(message.size());
+            store.bytes = store.bytes.saturating_sub(size);
             if store.count == 0 {
                 self.stores.remove(&pool);
             }
             self.count = self.count.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(message.size());
+            self.bytes = self.bytes.saturating_sub(size);
             self.expiring.remove(&(message.expires_at(), serial));
             self.by_age.remove(&serial);
             journal.forgotten(pool, topic, &message);
@@ -419,7 +427,7 @@ mod tests {
 
     #[test]
     fn bytes_are_kept_up_to_the_limit_and_not_one_above() {
-        let size = message("a", &[0; 100], Properties::EMPTY).size();
+        let size = kept_bytes("a", &message("a", &[0; 100], Properties::EMPTY));
         for (max, fits) in [(size - 1, false), (size, true), (size + 1, true)] {
             let mut retained = retained(10, max, RetainedPolicy::RefuseNew);
             assert_eq!(store(&mut retained, "a", &[0; 100]) == KEPT, fits, "{max}");
@@ -440,7 +448,11 @@ mod tests {
         // Bytes make room too, as many messages as it takes, but none for what could never be kept.
         assert_eq!(store(&mut retained, "e", &[0; 5_000]), Stored::Refused);
         assert_eq!(topics(&retained), ["a", "c", "d"]);
-        assert_eq!(store(&mut retained, "e", &[0; 970]), Stored::Kept { evicted: 3 });
+        let all = 1_000 - kept_bytes("e", &message("e", b"", Properties::EMPTY));
+        assert_eq!(
+            store(&mut retained, "e", &[0; 1_000][..all]),
+            Stored::Kept { evicted: 3 }
+        );
         assert_eq!((topics(&retained).len(), retained.by_age.len()), (1, 1));
     }
 

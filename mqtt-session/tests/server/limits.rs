@@ -365,9 +365,15 @@ fn connections_whose_client_is_not_accepted_yet_are_limited_apart() {
 
 #[test]
 fn subscriptions_of_all_and_the_bytes_of_their_filters_are_limited() {
+    let level = {
+        let mut net = Net::new();
+        let end = net.client(V5, "a");
+        net.subscribe(end, "x", Q0);
+        net.server.metrics(net.now).subscription_bytes - 1
+    };
     let mut net = Net::with(|config| {
         config.limits.subscriptions = 3;
-        config.limits.subscription_bytes = 10;
+        config.limits.subscription_bytes = 10 + 3 * level;
     });
     let (one, _) = net.keeper(V5, "one");
     let two = net.client(V5, "two");
@@ -468,4 +474,25 @@ fn a_message_that_could_never_fit_displaces_nothing() {
     }));
     let (to, _) = net.keeper(V5, "s");
     assert_eq!(payloads(&net.recv(to)), ["small"]);
+}
+
+#[test]
+fn many_short_levels_count_as_what_they_cost_and_not_as_what_they_say() {
+    let deep = ["x"; 100].join("/");
+    let mut net = Net::with(|config| {
+        config.limits.subscription_bytes = 5_000;
+        config.limits.retained_bytes = 5_000;
+    });
+    let (end, _) = net.keeper(V5, "a");
+    let options = SubscriptionOptions::new(Q0);
+    let said = net.subscribe_with(end, &deep, options, None);
+    assert_eq!(said, ["SUBACK id=900 codes=[0x97]"], "{} bytes", deep.len());
+    assert_eq!(
+        net.subscribe_with(end, "x/x", options, None),
+        ["SUBACK id=900 codes=[0]"]
+    );
+    net.retain(end, &deep, "on");
+    net.retain(end, "y", "on");
+    let now = net.server.metrics(net.now);
+    assert_eq!((now.retained_messages, now.dropped_in_all()), (1, 1));
 }

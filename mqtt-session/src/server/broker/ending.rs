@@ -13,7 +13,7 @@ use crate::{
         journal::Log,
         message::Message,
         pool::RealmKey,
-        route::{GroupFilter, Room, SessionKey},
+        route::{GroupFilter, Room, Routes, SessionKey},
     },
 };
 
@@ -174,7 +174,9 @@ impl Broker {
         self.deadlines.set(key, &mut session.armed, None);
         for (filter, ()) in session.filters.iter() {
             self.subscriptions = self.subscriptions.saturating_sub(1);
-            self.subscription_bytes = self.subscription_bytes.saturating_sub(filter.len());
+            self.subscription_bytes = self
+                .subscription_bytes
+                .saturating_sub(Routes::subscription_bytes(filter));
             if let Ok(filter) = TopicFilter::new(filter) {
                 self.forget_route(pool, key, filter);
             }

@@ -142,7 +142,7 @@ pub struct Holdings {
     pub in_flight: usize,
     /// Retained messages.
     pub retained_messages: usize,
-    /// Bytes of the retained messages.
+    /// What they count against [`Limits::retained_bytes`](super::Limits::retained_bytes).
     pub retained_bytes: usize,
 }
 

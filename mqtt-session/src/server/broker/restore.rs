@@ -21,7 +21,7 @@ use crate::{
         message::Message,
         pool::RealmKey,
         retained::Serial,
-        route::{GroupFilter, SessionKey, Subscribed, SubscriptionIds},
+        route::{GroupFilter, Routes, SessionKey, Subscribed, SubscriptionIds},
         session::{Backlog, Exchange, RetainedPull, Session, Waiting, Will},
     },
 };
@@ -451,7 +451,7 @@ impl Broker {
         self.journal.restored_session(key, &session);
         for (filter, ()) in session.filters.iter() {
             self.subscriptions += 1;
-            self.subscription_bytes += filter.len();
+            self.subscription_bytes += Routes::subscription_bytes(filter);
         }
         self.sessions.insert(session);
         self.by_client.insert(name, key);

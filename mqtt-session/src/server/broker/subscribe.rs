@@ -16,7 +16,7 @@ use crate::{
         ConnId, Ended, Explained, Pool, Reply,
         pool::RealmKey,
         question::Kind,
-        route::{SessionKey, Subscribed},
+        route::{Routes, SessionKey, Subscribed},
         session::RetainedPull,
     },
 };
@@ -105,7 +105,9 @@ impl Broker {
         }
         if session.filters.get(filter.as_str()).is_none() {
             let limits = &self.config.limits;
-            let bytes = self.subscription_bytes.saturating_add(filter.as_str().len());
+            let bytes = self
+                .subscription_bytes
+                .saturating_add(Routes::subscription_bytes(filter.as_str()));
             if session.filters.len() >= grant.limits.subscriptions
                 || self.subscriptions >= limits.subscriptions
                 || bytes > limits.subscription_bytes
@@ -204,7 +206,9 @@ impl Broker {
         };
         if session.unsubscribe(filter.as_str(), &mut self.journal.log(session.owner)) {
             self.subscriptions = self.subscriptions.saturating_sub(1);
-            self.subscription_bytes = self.subscription_bytes.saturating_sub(filter.as_str().len());
+            self.subscription_bytes = self
+                .subscription_bytes
+                .saturating_sub(Routes::subscription_bytes(filter.as_str()));
         }
         let pool = session.grant.pool;
         self.forget_route(pool, key, filter)

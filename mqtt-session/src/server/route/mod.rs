@@ -160,6 +160,11 @@ impl Routes {
         }
     }
 
+    /// What a subscription to this filter counts against [`Limits::subscription_bytes`](crate::server::Limits::subscription_bytes).
+    pub(crate) fn subscription_bytes(filter: &str) -> usize {
+        LevelTree::<Subscribers>::path_bytes(filter)
+    }
+
     /// Adds a subscription; in `group`, to a filter without `$share/group/`. True if the session had none with this
     /// filter; otherwise the old one is replaced (`5/MQTT-3.8.4-3`).
     pub(crate) fn subscribe(
