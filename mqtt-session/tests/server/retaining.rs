@@ -352,3 +352,38 @@ fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
     net.puback(to, 1);
     assert_eq!(net.recv(to), [""; 0]);
 }
+
+#[test]
+fn what_is_still_to_be_sent_of_retained_messages_is_sent_as_the_subscription_is_now_5_mqtt_3_8_4_3() {
+    let mut net = Net::new();
+    let from = net.client(V5, "p");
+    for n in 1..=3 {
+        let mut kept = message("a", Q1, n, "x");
+        let name = format!("a/{n}");
+        kept.head.topic = topic(&name);
+        kept.head.retain = true;
+        net.publish(from, kept);
+    }
+    let list = [Property::ReceiveMaximum(1)];
+    let (to, _) = net.client_with(Connect {
+        properties: Properties::new(&list),
+        ..connect(V5, "s")
+    });
+    net.subscribe_with(to, "a/+", SubscriptionOptions::new(Q1), Some(1));
+    let again = SubscriptionOptions {
+        retain_handling: RetainHandling::DoNotSend,
+        ..SubscriptionOptions::new(Q0)
+    };
+    let said = net.subscribe_with(to, "a/+", again, Some(2));
+    let rest: Vec<_> = said
+        .iter()
+        .filter(|packet| packet.starts_with("PUBLISH"))
+        .collect();
+    assert_eq!(rest.len(), 2, "of QoS 0, for which there is room: {said:?}");
+    for packet in rest {
+        assert!(
+            packet.contains("subscription_identifier=2") && !packet.contains("qos="),
+            "{packet}"
+        );
+    }
+}

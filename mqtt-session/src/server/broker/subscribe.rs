@@ -141,6 +141,9 @@ impl Broker {
             RetainHandling::SendIfNew => new,   // 5/MQTT-3.3.1-10
             RetainHandling::DoNotSend => false, // 5/MQTT-3.3.1-11
         };
+        let session = self.sessions.get_mut(key.0 as usize);
+        let session = session.ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        let mut log = self.journal.log(session.owner);
         // A shared subscription brings none (5.0, 4.8.2).
         if wants_retained && group.is_none() && kept > 0 {
             let pull = RetainedPull {
@@ -150,10 +153,9 @@ impl Broker {
                 until,
                 after: None,
             };
-            if let Some(session) = self.sessions.get_mut(key.0 as usize) {
-                let mut log = self.journal.log(session.owner);
-                session.pull(filter.as_str(), pull, &mut log);
-            }
+            session.pull(filter.as_str(), pull, &mut log);
+        } else if !new {
+            session.pull_as(filter.as_str(), how, &mut log);
         }
         Ok(ReasonCode(qos.into()))
     }

@@ -20,7 +20,7 @@ use super::{
     message::Message,
     rate::Meter,
     retained::{Quota, Serial},
-    route::SessionKey,
+    route::{SessionKey, Subscribed},
 };
 use crate::{
     Instant,
@@ -212,6 +212,16 @@ impl Session {
     pub(crate) fn pull(&mut self, filter: &str, pull: RetainedPull, log: &mut Log<'_>) {
         let old = self.rare().retained.insert(filter.into(), pull);
         log.pulling(filter, old.is_none());
+    }
+
+    /// The subscription to this filter was replaced (`5/MQTT-3.8.4-3`): what is still to be sent of its retained messages is sent
+    /// as it is now.
+    pub(crate) fn pull_as(&mut self, filter: &str, how: Subscribed, log: &mut Log<'_>) {
+        let rare = self.rare.as_mut();
+        if let Some(pull) = rare.and_then(|rare| rare.retained.get_mut(filter)) {
+            (pull.qos, pull.dollar, pull.id) = (how.qos, how.dollar, how.id);
+            log.pulling(filter, false);
+        }
     }
 
     /// Frees the box of rare things when nothing is in it.
