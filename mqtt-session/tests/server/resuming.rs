@@ -44,8 +44,8 @@ fn unacknowledged_publish_and_pubrel_are_sent_again_in_order_and_only_on_resume_
     }
 }
 
-#[test]
-fn a_resend_is_held_to_the_receive_maximum_of_the_new_connection_5_mqtt_3_3_4_9() {
+/// Four messages of QoS 1, `1` to `4`, that were sent, and a client that came back and takes so many at a time.
+fn four_to_be_sent_again(receive_maximum: u16) -> (Net, End) {
     use mqtt_proto::{Properties, Property, packet::Connect};
     let mut net = Net::new();
     let (to, _) = net.keeper(V5, "s");
@@ -55,12 +55,21 @@ fn a_resend_is_held_to_the_receive_maximum_of_the_new_connection_5_mqtt_3_3_4_9(
     }
     let _ = net.recv(to);
     net.cut(to);
-    let list = [Property::ReceiveMaximum(2), Property::SessionExpiryInterval(100)];
+    let list = [
+        Property::ReceiveMaximum(receive_maximum),
+        Property::SessionExpiryInterval(100),
+    ];
     let (to, _) = net.client_with(Connect {
         clean_start: false,
         properties: Properties::new(&list),
         ..connect(V5, "s")
     });
+    (net, to)
+}
+
+#[test]
+fn a_resend_is_held_to_the_receive_maximum_of_the_new_connection_5_mqtt_3_3_4_9() {
+    let (mut net, to) = four_to_be_sent_again(2);
     let told = |n| format!(r#"PUBLISH topic="t" qos=1 dup=1 id={n} payload="{n}""#);
     assert_eq!(net.recv(to), [told(1), told(2)]);
     net.publish(to, message("t", Q1, 9, "new"));
@@ -345,21 +354,7 @@ fn a_resend_that_is_too_large_takes_no_place_in_the_window_5_mqtt_3_1_2_25() {
 
 #[test]
 fn an_answer_to_what_was_not_sent_again_yet_frees_no_place_in_the_window_5_mqtt_4_9_0_2() {
-    use mqtt_proto::{Properties, Property, packet::Connect};
-    let mut net = Net::new();
-    let (to, _) = net.keeper(V5, "s");
-    net.subscribe(to, "t", Q1);
-    for n in 1..=4 {
-        net.publish(to, message("t", Q1, n, &n.to_string()));
-    }
-    let _ = net.recv(to);
-    net.cut(to);
-    let list = [Property::ReceiveMaximum(1), Property::SessionExpiryInterval(100)];
-    let (to, _) = net.client_with(Connect {
-        clean_start: false,
-        properties: Properties::new(&list),
-        ..connect(V5, "s")
-    });
+    let (mut net, to) = four_to_be_sent_again(1);
     let told = |n| format!(r#"PUBLISH topic="t" qos=1 dup=1 id={n} payload="{n}""#);
     assert_eq!(net.recv(to), [told(1)]);
     net.puback(to, 3);

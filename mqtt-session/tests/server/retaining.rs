@@ -330,8 +330,8 @@ fn what_was_retained_comes_before_what_is_published_after_the_subscription() {
     );
 }
 
-#[test]
-fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
+/// Retained messages of QoS 1 under `a/1` to `a/3`, and a client that takes one at a time.
+fn three_retained_and_one_at_a_time() -> (Net, End) {
     let mut net = Net::new();
     let from = net.client(V5, "p");
     for n in 1..=3 {
@@ -346,6 +346,12 @@ fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
         properties: Properties::new(&list),
         ..connect(V5, "s")
     });
+    (net, to)
+}
+
+#[test]
+fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
+    let (mut net, to) = three_retained_and_one_at_a_time();
     let said = net.subscribe_with(to, "a/+", SubscriptionOptions::new(Q1), None);
     assert_eq!(said.len(), 2, "SUBACK, and the one that the window has room for");
     assert_eq!(net.unsubscribe(to, "a/+"), ["UNSUBACK id=901 codes=[0]"]);
@@ -355,20 +361,7 @@ fn unsubscribe_ends_the_retained_messages_that_were_not_sent_yet_5_0_3_10_4() {
 
 #[test]
 fn what_is_still_to_be_sent_of_retained_messages_is_sent_as_the_subscription_is_now_5_mqtt_3_8_4_3() {
-    let mut net = Net::new();
-    let from = net.client(V5, "p");
-    for n in 1..=3 {
-        let mut kept = message("a", Q1, n, "x");
-        let name = format!("a/{n}");
-        kept.head.topic = topic(&name);
-        kept.head.retain = true;
-        net.publish(from, kept);
-    }
-    let list = [Property::ReceiveMaximum(1)];
-    let (to, _) = net.client_with(Connect {
-        properties: Properties::new(&list),
-        ..connect(V5, "s")
-    });
+    let (mut net, to) = three_retained_and_one_at_a_time();
     net.subscribe_with(to, "a/+", SubscriptionOptions::new(Q1), Some(1));
     let again = SubscriptionOptions {
         retain_handling: RetainHandling::DoNotSend,
