@@ -51,11 +51,11 @@ pub(super) const LIMITS: &[Key<Limits>] = keys! { Limits {
     sessions,
     /// Subscriptions of all sessions.
     subscriptions,
-    /// Bytes of the filters of all subscriptions.
+    /// Bytes of the filters of all subscriptions; each level counts as what it may take of memory, about 100.
     subscription_bytes,
     /// Retained messages.
     retained_messages,
-    /// Bytes of all retained messages.
+    /// Bytes of all retained messages; the levels of their topics count likewise.
     retained_bytes,
     /// Bytes of the packets that wait on one connection behind one that is being decided.
     inbox_bytes,
