@@ -66,6 +66,8 @@ pub struct Peer {
 pub struct PeerNames {
     /// The host it wanted: TLS server name, or the Host of a WebSocket upgrade.
     pub host: Option<Box<str>>,
+    /// The path that it asked for in a WebSocket upgrade.
+    pub path: Option<Box<str>>,
     /// The subject of its checked certificate.
     pub certificate: Option<Box<str>>,
 }

@@ -1,7 +1,7 @@
 //! Decisions about CONNECT.
 
 use mqtt_proto::{Packet, ReasonCode, packet::Connect};
-use mqtt_session::server::{Decision, Grant, Pool, Refusal, Remarks, ServerEvent, Terms};
+use mqtt_session::server::{Decision, Grant, Peer, PeerNames, Pool, Refusal, Remarks, ServerEvent, Terms};
 
 use super::*;
 
@@ -16,6 +16,14 @@ fn accept(terms: impl FnOnce(&mut Terms)) -> Decision {
     let mut list = Terms::default();
     terms(&mut list);
     Decision::Accept(Box::new(list))
+}
+
+fn pooled(pool: u32) -> Decision {
+    accept(|terms| {
+        let mut grant = Grant::default();
+        grant.pool = Pool(pool);
+        terms.grant = Some(grant);
+    })
 }
 
 #[test]
@@ -311,13 +319,6 @@ fn who_waits_when_another_is_refused_is_not_concerned() {
 #[test]
 fn the_same_id_in_another_pool_is_another_client() {
     let mut desk = Desk::new();
-    let pooled = |pool| {
-        accept(move |terms| {
-            let mut grant = Grant::default();
-            grant.pool = Pool(pool);
-            terms.grant = Some(grant);
-        })
-    };
     let one = ask(&mut desk, connect(V5, "a"));
     desk.answer(pooled(1));
     let two = ask(&mut desk, connect(V5, "a"));
@@ -374,4 +375,43 @@ fn a_question_is_told_once_and_stays_open_until_it_is_decided() {
             .iter()
             .any(|event| matches!(event, ServerEvent::Disconnected { .. }))
     );
+}
+
+#[test]
+fn virtual_hosts_are_pools_by_the_names_that_a_client_came_to() {
+    let mut desk = Desk::with(|config| {
+        let asks = &mut config.offer_mut(0).asks;
+        *asks = Asks::default();
+        asks.connect = true;
+    });
+    let mut come = |host: &str, path: &str, id: &str| {
+        let mut names = PeerNames::default();
+        (names.host, names.path) = (Some(host.into()), Some(path.into()));
+        let mut peer = Peer::default();
+        peer.names = Some(names.into());
+        let now = desk.net.now;
+        let end = End {
+            id: desk.net.server.open(now, peer).unwrap(),
+            version: V5,
+        };
+        desk.net.send(end, Packet::Connect(connect(V5, id)));
+        let ticket = desk.next();
+        let names = desk.net.server.question(ticket).unwrap().peer.names.unwrap();
+        let pool = match (names.host.as_deref(), names.path.as_deref()) {
+            (Some("one.example"), Some("/a")) => 1,
+            (Some("one.example"), Some("/b")) => 2,
+            (host, _) => panic!("{host:?}"),
+        };
+        desk.decide(ticket, pooled(pool));
+        assert!(desk.net.recv_first(end).contains("code=0"));
+        end
+    };
+    let (here, there) = (come("one.example", "/a", "s"), come("one.example", "/b", "s"));
+    let from = come("one.example", "/a", "p");
+    for end in [here, there] {
+        desk.net.subscribe(end, "t", Q0);
+    }
+    desk.net.publish(from, message("t", Q0, 0, "x"));
+    assert_eq!(desk.net.recv(here), [r#"PUBLISH topic="t" payload="x""#]);
+    assert_eq!(desk.net.recv(there), [""; 0]);
 }
