@@ -38,3 +38,19 @@ pub use share::Share;
 
 /// Longest name or filter, in bytes: the length goes before it in two bytes (5/MQTT-4.7.3-3, 3.1.1/MQTT-4.7.3-3).
 pub const MAX_TOPIC_LEN: usize = u16::MAX as usize;
+
+/// How many levels a name or a filter has: one more than slashes. Counted byte by byte, which is quicker than going through
+/// the levels.
+///
+/// ```
+/// use mqtt_proto::topic::level_count;
+///
+/// assert_eq!(["a", "/a", "a//b/"].map(level_count), [1, 2, 4]);
+/// ```
+#[must_use]
+pub fn level_count(path: &str) -> usize {
+    path.bytes()
+        .filter(|&byte| byte == b'/')
+        .count()
+        .saturating_add(1)
+}

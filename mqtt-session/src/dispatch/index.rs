@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::num::NonZeroU32;
 
-use mqtt_proto::topic::{Captures, OwnedPattern, Pattern};
+use mqtt_proto::topic::{Captures, OwnedPattern, Pattern, level_count};
 use mqtt_proto::{TopicFilter, TopicName};
 use slab::Slab;
 
@@ -83,7 +83,7 @@ impl Index {
 
     /// The cost of a pattern when there is no other.
     pub(super) fn cost_alone(pattern: Pattern<'_>) -> usize {
-        Self::memory(1, pattern.as_str().len(), pattern.levels().count())
+        Self::memory(1, pattern.as_str().len(), level_count(pattern.as_str()))
     }
 
     pub(super) fn insert(&mut self, pattern: Pattern<'_>, identifier: Option<NonZeroU32>) -> Registration {

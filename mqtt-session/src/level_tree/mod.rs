@@ -21,6 +21,7 @@ pub(crate) use names::Search;
 
 use alloc::{boxed::Box, vec::Vec};
 
+use mqtt_proto::topic::level_count;
 use slab::Slab;
 use small_map::SmallMap;
 
@@ -57,8 +58,8 @@ impl<V: Vacant> LevelTree<V> {
     /// What an entry under this path takes of memory beside its value, about, were its levels in no other path: a peer says a level
     /// with two bytes, and a node has a hundred.
     pub(crate) fn path_bytes(path: &str) -> usize {
-        let levels = path.bytes().filter(|&byte| byte == b'/').count() + 1;
-        path.len().saturating_add(levels.saturating_mul(Self::NODE_BYTES))
+        path.len()
+            .saturating_add(level_count(path).saturating_mul(Self::NODE_BYTES))
     }
 
     pub(crate) fn new() -> Self {

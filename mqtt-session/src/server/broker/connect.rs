@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, format, sync::Arc};
 
-use mqtt_proto::{MAX_REMAINING_LENGTH, ReasonCode, Version, packet::Connect};
+use mqtt_proto::{MAX_REMAINING_LENGTH, ReasonCode, Version, packet::Connect, topic::level_count};
 
 use super::{Broker, Phase, authenticate::Authentication};
 use crate::{
@@ -139,7 +139,7 @@ impl Broker {
         if is_sys(will.topic.as_str()) {
             return Some(ReasonCode::NOT_AUTHORIZED);
         }
-        if will.topic.levels().count() > self.config.limits.topic_levels {
+        if level_count(will.topic.as_str()) > self.config.limits.topic_levels {
             return not_here(ReasonCode::TOPIC_NAME_INVALID);
         }
         None

@@ -6,6 +6,7 @@ use mqtt_proto::{
     PacketId, QoS, ReasonCode, TopicFilter, Version,
     packet::{Publish, PublishHead, Subscription, SubscriptionOptions},
     topic::Pattern,
+    topic::level_count,
 };
 
 use super::{Broker, Link, Origin, Phase, deliver::DROPS_AT_ONCE, subscribe::shared};
@@ -137,7 +138,7 @@ impl Broker {
         if head.retain && !offer.retain_available {
             return Err(NotPublished::Refused(ReasonCode::RETAIN_NOT_SUPPORTED));
         }
-        if head.topic.is_empty() || head.topic.levels().count() > self.config.limits.topic_levels {
+        if head.topic.is_empty() || level_count(head.topic.as_str()) > self.config.limits.topic_levels {
             return Err(NotPublished::Refused(ReasonCode::TOPIC_NAME_INVALID));
         }
         if is_sys(head.topic.as_str()) {

@@ -3,6 +3,7 @@
 use mqtt_proto::{
     PacketId, PacketType, QoS, ReasonCode, Version,
     packet::{Ack, Publish},
+    topic::level_count,
 };
 
 use super::{Broker, Link, Verdict};
@@ -122,9 +123,7 @@ impl Broker {
     fn accept(&mut self, now: Instant, conn: ConnId, publish: &Publish<'_>) -> ReasonCode {
         let head = &publish.head;
         let topic = head.topic.as_str();
-        // Not `levels`, which looks for one slash after the other: this is for every message.
-        let slashes = topic.bytes().filter(|&byte| byte == b'/').count();
-        if slashes >= self.config.limits.topic_levels {
+        if level_count(topic) > self.config.limits.topic_levels {
             self.events.drop_messages(DropCause::TopicLevels, 1);
             return ReasonCode::TOPIC_NAME_INVALID;
         }

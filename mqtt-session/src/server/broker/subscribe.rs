@@ -6,6 +6,7 @@ use core::num::NonZeroU32;
 use mqtt_proto::{
     PacketType, ReasonCode, TopicFilter, Version,
     packet::{RetainHandling, Subscribe, Subscription, Unsubscribe},
+    topic::level_count,
 };
 
 use super::{Broker, Verdict, decide::Ruling};
@@ -88,7 +89,7 @@ impl Broker {
         let offer = self.offer(conn);
         let (wildcards, qos) = (offer.wildcard_available, options.qos.min(offer.maximum_qos));
         let (group, topics) = parts(filter, version);
-        if topics.levels().count() > self.config.limits.topic_levels {
+        if level_count(topics.as_str()) > self.config.limits.topic_levels {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
         if topics.has_wildcard() && !wildcards {
