@@ -164,18 +164,34 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
     let open = file("open.trace", text);
     // Nobody listens on the port of a listener that is gone.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let nobody = port.expect("a free port").to_string();
+    let nobody = format!("tcp://{}", port.expect("a free port"));
     for (arguments, wanted) in [
         (&["run", "--target", &nobody, &good][..], "Connection refused"),
         (
             &["run", "--target", "nonsense", &good],
-            "--target nonsense: not HOST:PORT",
+            "`nonsense` is none of memory, codec, client, broker, pair and tcp://HOST:PORT",
         ),
         (
             &["run", "--only", "5/MQTT-3.3.1-2", &good],
             "no trace covers 5/MQTT-3.3.1-2",
         ),
         (&["run", "--only", "5/MQTT-99.1.1-1", &good], "5/MQTT-99.1.1-1"),
+        (
+            &["run", "--target", "localhost:1883", &good],
+            "for a broker at localhost:1883 write tcp://localhost:1883",
+        ),
+        (
+            &["run", "--target", "tcp://localhost", &good],
+            "the address needs a port",
+        ),
+        (
+            &["run", "--target", "ws://localhost:80", &good],
+            "ws:// is not known",
+        ),
+        (
+            &["run", "--target", "broker", "--slack", "1s", &good],
+            "--slack is for --target tcp://HOST:PORT",
+        ),
         (&["run", &open], "no trace is applicable"),
         (&["run", "--target", &nobody, "--without", "aliases"], "'aliases'"),
         (
@@ -194,7 +210,7 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
 fn a_live_broker_that_does_otherwise_is_reported() {
     // A listener that accepts and says nothing is a broker that breaks nearly every rule.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
+    let address = format!("tcp://{}", listener.local_addr().expect("it is bound"));
     let trace = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/broker/keep-alive/timeout.trace");
     let trace = trace.display().to_string();
     let output = program(&["run", "--target", &address, "--patience", "50ms", &trace]);

@@ -1,0 +1,42 @@
+//! The commands of the program, one file each.
+//!
+//! - `run`: runs traces; `target`: against what.
+//! - `statements`: what shows each statement.
+//! - `reporting`: the options of all commands that run traces: which, how many at a time, and what is printed.
+//!
+//! A command ends with `Ok(true)` if all is well (exit status 0), `Ok(false)` if something is not as it should be (1), and
+//! an error in words for bad input (2).
+
+mod reporting;
+mod run;
+mod statements;
+mod target;
+
+use clap::{Parser, Subcommand};
+
+/// Packet traces that test any MQTT client, broker or codec.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if a file is no trace or nothing could be run.
+    Run(run::Arguments),
+    /// Run all traces in memory, and say for every statement that binds a role by which traces and tests it is shown, or why
+    /// by none; the exit status is 0 if none is missing, 1 otherwise, 2 if nothing could be looked at.
+    Statements(statements::Arguments),
+}
+
+impl Arguments {
+    /// Does what the command line says.
+    pub(crate) fn run(self) -> Result<bool, String> {
+        match self.command {
+            Command::Run(arguments) => arguments.run(),
+            Command::Statements(arguments) => arguments.run(),
+        }
+    }
+}
