@@ -43,7 +43,7 @@ fn rows() -> Vec<Row> {
     let sections = table("sections.tsv");
     let mut rows = Vec::new();
     for (version, statements) in [
-        ("3.1", None),
+        ("3.1", Some("rules-3.1.tsv")),
         ("3.1.1", Some("mqtt-3.1.1.tsv")),
         ("5", Some("mqtt-5.0.tsv")),
     ] {
@@ -61,10 +61,14 @@ fn rows() -> Vec<Row> {
             });
         }
         for line in statements.map(table).unwrap_or_default() {
-            let (path, last) = line[0]
-                .strip_prefix("MQTT-")
+            let label = if version == "3.1" {
+                Some(line[0].as_str())
+            } else {
+                line[0].strip_prefix("MQTT-")
+            };
+            let (path, last) = label
                 .and_then(|label| label.rsplit_once('-'))
-                .expect("MQTT-a.b.c-n");
+                .expect("MQTT-a.b.c-n, or a.b-n");
             part.push(Row {
                 version,
                 numbered: true,
@@ -96,7 +100,7 @@ fn render_table(rows: &[Row]) -> String {
          const fn sections(version: Version, path: [u8; 4], first: u8, last: u8) -> Run {\n    \
              Run { version, numbered: false, path, first, last }\n\
          }\n\n\
-         /// Statements `MQTT-a.b.c` from `-first` to `-last`.\n\
+         /// Statements `MQTT-a.b.c` from `-first` to `-last`; of MQTT 3.1 the rules of section a.b, with c = 0.\n\
          const fn numbered(version: Version, a: u8, b: u8, c: u8, first: u8, last: u8) -> Run {\n    \
              Run { version, numbered: true, path: [a, b, c, 0], first, last }\n\
          }\n\n\
@@ -119,6 +123,9 @@ fn render_table(rows: &[Row]) -> String {
         let (first, last) = (start.last, rest[len - 1].last);
         let mut path = start.path.clone();
         if start.numbered {
+            if start.version == "3.1" {
+                path.resize(3, 0);
+            }
             let [a, b, c] = path[..] else {
                 panic!("{} has not three numbers", start.label)
             };
@@ -190,7 +197,7 @@ fn every_row_of_the_spec_folder_is_a_statement_with_its_text() {
     };
     assert_eq!(
         [Version::V31, Version::V311, Version::V5].map(numbered),
-        [0, table("mqtt-3.1.1.tsv").len(), table("mqtt-5.0.tsv").len()]
+        ["rules-3.1.tsv", "mqtt-3.1.1.tsv", "mqtt-5.0.tsv"].map(|name| table(name).len())
     );
 }
 

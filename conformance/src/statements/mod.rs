@@ -1,11 +1,13 @@
 //! Which statements are shown, by which trace or test, and why the others are not.
 //!
 //! - `table`: whom a statement binds (`spec/mqtt-*.tsv`), and what is shown by nothing (`spec/untested.tsv`).
+//! - `errors`: what an end does upon an error of the other (`spec/mqtt-errors.tsv`).
 //! - `sources`: tests that name statements.
 //!
 //! A trace shows the statements of its `covers:` where it has passed against what it was written to test. A test shows
 //! those that its text names. What counts for whom: [`Who`].
 
+pub(crate) mod errors;
 mod sources;
 mod table;
 

@@ -28,7 +28,7 @@ static TABLES: [(&str, &str); 2] = [
 static UNTESTED: &str = include_str!("../../spec/untested.tsv");
 
 /// The columns of every row but the heading. Rows of another number of columns are passed over; a test looks for them.
-fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
+pub(super) fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     table.lines().skip(1).filter_map(|line| {
         let columns: Vec<&'static str> = line.split('\t').collect();
         columns.try_into().ok()
@@ -60,6 +60,8 @@ pub(super) fn untested(who: Who) -> BTreeMap<Statement, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use mqtt_proto::Version;
+
     use super::*;
 
     #[test]
@@ -67,7 +69,7 @@ mod tests {
         let lines: usize = TABLES.iter().map(|(_, table)| table.lines().count() - 1).sum();
         assert_eq!(bindings().len(), lines);
         let numbered = Statement::all()
-            .filter(|statement| statement.is_numbered())
+            .filter(|statement| statement.is_numbered() && statement.version() != Version::V31)
             .count();
         assert_eq!(bindings().len(), numbered);
         for binding in bindings() {

@@ -31,6 +31,8 @@ pub struct Head {
     pub versions: Vec<Version>,
     /// What a pass shows; each counts in its own version.
     pub covers: Vec<(Position, Statement)>,
+    /// Rows of `spec/mqtt-errors.tsv`: errors whose action a pass shows, in each version of the trace.
+    pub errors: Vec<(Position, String)>,
     /// What the target must be able to do.
     pub requires: Vec<String>,
     /// How the target is set up.

@@ -11,6 +11,7 @@ use super::ast::{
 };
 use super::error::{Misfit, nearest};
 use crate::fields::table::{Kind, Place, Spec};
+use crate::statements::errors;
 use crate::target::setup::FEATURES;
 
 /// Checks a whole trace.
@@ -44,6 +45,13 @@ fn head(head: &Head) -> Result<(), Misfit> {
                 statement.to_string(),
                 "a statement of a version that the trace is run for",
             ));
+        }
+    }
+    for (at, id) in &head.errors {
+        if !errors::rows().any(|row| row.id == id) {
+            let mut misfit = Misfit::new(*at, id, "the id of a row of spec/mqtt-errors.tsv");
+            misfit.hint = nearest(id, errors::rows().map(|row| row.id));
+            return Err(misfit);
         }
     }
     Ok(())

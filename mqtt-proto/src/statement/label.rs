@@ -7,8 +7,9 @@ use crate::Version;
 
 /// The parts of a name.
 ///
-/// A numbered statement `a.b.c-n` is `path = [a, b, c, 0]` and `last = n`; a section `2.1.2` is `path = [2, 1, 0, 0]`
-/// and `last = 2`. Appendix A of MQTT 3.1 counts as chapter [`APPENDIX_A`].
+/// A numbered statement `a.b.c-n` is `path = [a, b, c, 0]` and `last = n`, rule n of section a.b of MQTT 3.1 is
+/// `path = [a, b, 0, 0]` and `last = n`; a section `2.1.2` is `path = [2, 1, 0, 0]` and `last = 2`. Appendix A of
+/// MQTT 3.1 counts as chapter [`APPENDIX_A`].
 #[derive(Clone, Copy)]
 pub(super) struct Label {
     pub(super) version: Version,
@@ -75,15 +76,43 @@ impl Label {
             _ => return None,
         };
         match bytes {
+            _ if matches!(version, Version::V31) => Self::parse_v31(bytes),
             [b'M', b'Q', b'T', b'T', b'-', rest @ ..] => Self::parse_number(version, rest),
-            [b'A'] if matches!(version, Version::V31) => Some(Self {
-                version,
-                numbered: false,
-                path: [0; 4],
-                last: APPENDIX_A,
-            }),
             _ => Self::parse_section(version, bytes),
         }
+    }
+
+    /// `a.b`, `A`, and with a number of ours `a.b-n`, `A-n`.
+    const fn parse_v31(bytes: &[u8]) -> Option<Self> {
+        let (path, rest) = match bytes {
+            [b'A'] => {
+                return Some(Self {
+                    version: Version::V31,
+                    numbered: false,
+                    path: [0; 4],
+                    last: APPENDIX_A,
+                });
+            }
+            [b'A', b'-', rest @ ..] => ([APPENDIX_A, 0, 0, 0], rest),
+            _ => {
+                let Some((a, [b'.', rest @ ..])) = number(bytes) else {
+                    return None;
+                };
+                match number(rest) {
+                    Some((b, [b'-', rest @ ..])) if a != APPENDIX_A => ([a, b, 0, 0], rest),
+                    _ => return Self::parse_section(Version::V31, bytes),
+                }
+            }
+        };
+        let Some((last, [])) = number(rest) else {
+            return None;
+        };
+        Some(Self {
+            version: Version::V31,
+            numbered: true,
+            path,
+            last,
+        })
     }
 
     /// `a.b.c-n`
@@ -167,9 +196,11 @@ impl fmt::Display for Label {
             Version::V311 => "3.1.1/",
             Version::V5 => "5/",
         })?;
-        if self.numbered {
-            let [a, b, c, _] = self.path;
-            return write!(f, "MQTT-{a}.{b}.{c}-{}", self.last);
+        match (self.numbered, self.version, self.path) {
+            (true, Version::V31, [APPENDIX_A, ..]) => return write!(f, "A-{}", self.last),
+            (true, Version::V31, [a, b, ..]) => return write!(f, "{a}.{b}-{}", self.last),
+            (true, _, [a, b, c, _]) => return write!(f, "MQTT-{a}.{b}.{c}-{}", self.last),
+            (false, ..) => {}
         }
         for part in self.path.iter().take_while(|&&part| part != 0) {
             write!(f, "{part}.")?;

@@ -1,9 +1,9 @@
 //! The rules of the standards, by name.
 //!
 //! A [`Statement`] names one rule: a numbered normative statement of MQTT 3.1.1 or 5.0 (`3.1.1/MQTT-2.2.2-2`,
-//! `5/MQTT-3.3.1-2`), or, for a rule that has no number, the section that states it (`5/2.1.2`, `3.1/2.1`; MQTT 3.1
-//! numbers nothing, so it has only sections). The version is part of the name, because 121 labels stand in both
-//! numbered standards and mean different things there.
+//! `5/MQTT-3.3.1-2`), or, for a rule that has no number, the section that states it (`5/2.1.2`, `3.1/2.1`). MQTT 3.1
+//! numbers nothing; its rules have numbers of our own within their section (`3.1/2.1-4`). The version is part of the
+//! name, because 121 labels stand in both numbered standards and mean different things there.
 //!
 //! It is a two-byte value. Where code refers to a rule, [`statement!`](crate::statement!) checks the name at compile
 //! time, and the name stands in the source as a reader would look for it:
@@ -97,7 +97,7 @@ impl Statement {
         self.label().version
     }
 
-    /// True for a statement with a number of its own, false for a section.
+    /// True for a statement with a number of its own (in MQTT 3.1 a number that we gave it), false for a section.
     #[must_use]
     pub fn is_numbered(self) -> bool {
         self.label().numbered
@@ -181,7 +181,7 @@ pub struct UnknownStatement(());
 
 impl fmt::Display for UnknownStatement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no statement or section of this name; they look like 5/MQTT-3.3.1-2, 5/2.1.2 or 3.1/2.1")
+        f.write_str("no statement or section of this name; they look like 5/MQTT-3.3.1-2, 5/2.1.2, 3.1/2.1 or 3.1/2.1-4")
     }
 }
 
@@ -215,6 +215,9 @@ mod tests {
         let list = [
             statement!("3.1/2.1"),
             statement!("3.1/3.14"),
+            statement!("3.1/2.1-1"),
+            statement!("3.1/3.1-2"),
+            statement!("3.1/A-1"),
             statement!("3.1.1/2.2.3"),
             statement!("3.1.1/MQTT-1.5.3-1"),
             statement!("3.1.1/MQTT-3.1.2-9"),
@@ -245,6 +248,14 @@ mod tests {
             "5.0/MQTT-3.3.1-2",
             "4/MQTT-3.3.1-2",
             "3.1/MQTT-3.3.1-2",
+            "3.1/MQTT-2.1.0-1",
+            "3.1/2.1-0",
+            "3.1/2.1-99",
+            "3.1/2.1.0-1",
+            "3.1/10.0-1",
+            "3.1/A-",
+            "5/2.1-1",
+            "3.1.1/2.2-1",
             "3.1.1/A",
             "3.1/10",
             "5/2.1.2.",

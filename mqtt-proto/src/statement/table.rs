@@ -22,7 +22,7 @@ const fn sections(version: Version, path: [u8; 4], first: u8, last: u8) -> Run {
     }
 }
 
-/// Statements `MQTT-a.b.c` from `-first` to `-last`.
+/// Statements `MQTT-a.b.c` from `-first` to `-last`; of MQTT 3.1 the rules of section a.b, with c = 0.
 const fn numbered(version: Version, a: u8, b: u8, c: u8, first: u8, last: u8) -> Run {
     Run {
         version,
@@ -40,6 +40,26 @@ pub(super) static RUNS: &[Run] = &[
     sections(V31, [2, 0, 0, 0], 1, 6),
     sections(V31, [3, 0, 0, 0], 1, 14),
     sections(V31, [4, 0, 0, 0], 1, 3),
+    numbered(V31, 2, 1, 0, 1, 10),
+    numbered(V31, 2, 4, 0, 1, 3),
+    numbered(V31, 2, 5, 0, 1, 1),
+    numbered(V31, 2, 6, 0, 1, 1),
+    numbered(V31, 3, 1, 0, 1, 24),
+    numbered(V31, 3, 2, 0, 1, 3),
+    numbered(V31, 3, 3, 0, 1, 4),
+    numbered(V31, 3, 4, 0, 1, 1),
+    numbered(V31, 3, 5, 0, 1, 1),
+    numbered(V31, 3, 6, 0, 1, 2),
+    numbered(V31, 3, 7, 0, 1, 1),
+    numbered(V31, 3, 8, 0, 1, 6),
+    numbered(V31, 3, 9, 0, 1, 2),
+    numbered(V31, 3, 10, 0, 1, 2),
+    numbered(V31, 3, 11, 0, 1, 1),
+    numbered(V31, 3, 12, 0, 1, 1),
+    numbered(V31, 3, 14, 0, 1, 3),
+    numbered(V31, 4, 1, 0, 1, 4),
+    numbered(V31, 4, 2, 0, 1, 3),
+    numbered(V31, 10, 0, 0, 1, 5),
     sections(V311, [0, 0, 0, 0], 6, 7),
     sections(V311, [1, 5, 0, 0], 2, 3),
     sections(V311, [2, 0, 0, 0], 2, 4),

@@ -16,6 +16,7 @@ pub(super) enum HeadLine {
     Test(Test),
     Versions(Vec<Version>),
     Covers(Vec<(Position, Statement)>),
+    Errors(Vec<(Position, String)>),
     Requires(Vec<String>),
     Config(Vec<Field>),
 }
@@ -27,6 +28,7 @@ impl HeadLine {
             Self::Test(_) => "test",
             Self::Versions(_) => "version",
             Self::Covers(_) => "covers",
+            Self::Errors(_) => "errors",
             Self::Requires(_) => "requires",
             Self::Config(_) => "config",
         }
@@ -49,6 +51,11 @@ pub(super) fn head<'a>(source: Source<'a>, input: &'a str) -> Parsed<'a, HeadLin
             Ok((after, (source.position(i), statement)))
         })
         .map(|(rest, found)| (rest, HeadLine::Covers(found))),
+        "errors" => words(rest, |i| {
+            let (after, id) = name(i)?;
+            Ok((after, (source.position(i), id.to_owned())))
+        })
+        .map(|(rest, found)| (rest, HeadLine::Errors(found))),
         "requires" => words(rest, name).map(|(rest, found)| {
             (
                 rest,
@@ -58,7 +65,7 @@ pub(super) fn head<'a>(source: Source<'a>, input: &'a str) -> Parsed<'a, HeadLin
         "config" => words(rest, |i| field(source, i)).map(|(rest, found)| (rest, HeadLine::Config(found))),
         _ => Fault::new(
             input,
-            "`title`, `test`, `version`, `covers`, `requires` or `config` before `:`",
+            "`title`, `test`, `version`, `covers`, `errors`, `requires` or `config` before `:`",
         )
         .fail(),
     }
@@ -120,6 +127,7 @@ pub(super) struct Builder {
     test: Option<Test>,
     versions: Option<Vec<Version>>,
     covers: Vec<(Position, Statement)>,
+    errors: Vec<(Position, String)>,
     requires: Vec<String>,
     config: Vec<Field>,
 }
@@ -133,6 +141,10 @@ impl Builder {
             HeadLine::Versions(versions) => self.versions.replace(versions).is_some(),
             HeadLine::Covers(mut covers) => {
                 self.covers.append(&mut covers);
+                false
+            }
+            HeadLine::Errors(mut errors) => {
+                self.errors.append(&mut errors);
                 false
             }
             HeadLine::Requires(mut requires) => {
@@ -157,6 +169,7 @@ impl Builder {
             test: self.test.ok_or_else(|| missing("test"))?,
             versions: self.versions.ok_or_else(|| missing("version"))?,
             covers: self.covers,
+            errors: self.errors,
             requires: self.requires,
             config: self.config,
         })
