@@ -67,7 +67,7 @@ fn verdicts(lines: &str) -> Vec<String> {
     match Codec.run(&trace, Version::V5) {
         Outcome::Failed(failures) => failures
             .into_iter()
-            .map(|f| format!("{} {}", f.at, f.why))
+            .map(|f| format!("{} {}", f.at, f.why()))
             .collect(),
         Outcome::Passed { .. } | Outcome::NotApplicable(_) => Vec::new(),
     }
@@ -216,8 +216,8 @@ fn a_live_broker_that_does_otherwise_is_reported() {
     let output = program(&["run", "--target", &address, "--patience", "50ms", &trace]);
     let report = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{report}");
-    assert!(report.contains("expected <- CONNACK"), "{report}");
-    assert!(report.contains("seen     nothing within 50ms"), "{report}");
+    assert!(report.contains("expected    <- CONNACK"), "{report}");
+    assert!(report.contains("seen        nothing within 50ms"), "{report}");
     assert!(
         report.contains("live broker: 0 passed (0 lines), 2 failed, 0 not applicable"),
         "{report}"

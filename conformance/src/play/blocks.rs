@@ -1,7 +1,9 @@
 //! `either` and `any-order`.
 
 use super::expecting::Fit;
-use super::{Played, Player};
+use super::wanted::Unlike;
+use super::{Played, Player, Stop};
+use crate::report::failure::Failure;
 use crate::trace::ast::{Line, Position, Step};
 
 impl<'t> Player<'t, '_> {
@@ -24,12 +26,7 @@ impl<'t> Player<'t, '_> {
                     match self.fit(line)? {
                         Fit::Yes => return self.lines(lines),
                         Fit::NotYet => {}
-                        Fit::No(why) => {
-                            seen.push(format!(
-                                "\n    expected {}\n    seen     {why}",
-                                self.wanted(line)
-                            ));
-                        }
+                        Fit::No(unlike) => seen.push(self.compared(line, *unlike)),
                     }
                 }
             }
@@ -44,7 +41,11 @@ impl<'t> Player<'t, '_> {
                     return match rest {
                         Some(lines) => self.lines(lines),
                         None if seen.is_empty() => self.fail(at, "expected one of these, seen nothing"),
-                        None => self.fail(at, format!("none of these fits{}", seen.concat())),
+                        None => {
+                            let mut failure = Failure::new(at, "none of these fits");
+                            failure.compared = seen;
+                            Err(Stop::Failed(Box::new(failure)))
+                        }
                     };
                 }
             }
@@ -74,19 +75,17 @@ impl<'t> Player<'t, '_> {
                         continue 'next;
                     }
                     Fit::NotYet => {}
-                    Fit::No(why) => seen = Some(why),
+                    Fit::No(unlike) => seen = Some(unlike),
                 }
             }
             if left.is_empty() {
                 break;
             }
             if self.world.now() >= limit {
-                let wanted: Vec<String> = left.iter().map(|line| self.wanted(line)).collect();
-                let seen = seen.unwrap_or_else(|| "nothing".to_owned());
-                return self.fail(
-                    left.first().map_or(at, |line| line.at),
-                    format!("expected {}\n    seen     {seen}", wanted.join("\n    and      ")),
-                );
+                let unlike = seen.map_or_else(|| Unlike::in_words("nothing", None), |unlike| *unlike);
+                let compared = self.all_compared(&left, unlike);
+                let at = left.first().map_or(at, |line| line.at);
+                return Err(Stop::Failed(Box::new(Failure::unlike(at, compared))));
             }
             self.wait(at, limit)?;
         }

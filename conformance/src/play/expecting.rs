@@ -5,10 +5,11 @@ use core::time::Duration;
 use mqtt_proto::{PacketType, Version};
 
 use super::inbox::{Arrival, Happened, What, is_packet};
+use super::wanted::Unlike;
 use super::{Link, Played, Player};
 use crate::expect::{Mismatch, fits_event};
 use crate::fields::{Bindings, Val, values};
-use crate::report::hex;
+use crate::report::failure::hex;
 use crate::trace::ast::{Direction, Event, Item, Line, Span, Step, Wire};
 
 /// How a line compares with what has come so far.
@@ -18,7 +19,7 @@ pub(super) enum Fit {
     /// Nothing has come yet.
     NotYet,
     /// Something else has come.
-    No(String),
+    No(Box<Unlike>),
 }
 
 impl<'t> Player<'t, '_> {
@@ -32,12 +33,7 @@ impl<'t> Player<'t, '_> {
                     return Ok(true);
                 }
                 Fit::No(_) if line.maybe => return Ok(false),
-                Fit::No(seen) => {
-                    return self.fail(
-                        line.at,
-                        format!("expected {}\n    seen     {seen}", self.wanted(line)),
-                    );
-                }
+                Fit::No(unlike) => return self.unlike(line, *unlike),
                 Fit::NotYet if self.world.now() < limit => {
                     self.wait(line.at, limit)?;
                 }
@@ -45,30 +41,29 @@ impl<'t> Player<'t, '_> {
                 Fit::NotYet => {
                     let waited = whole_millis(limit.saturating_sub(self.last));
                     let seen = match self.half_refused(line) {
-                        Some(packet) => format!("{packet} and not the end of the stream within {waited:?}"),
-                        None => format!("nothing within {waited:?}"),
+                        Some(what) => Unlike::in_words(
+                            format!(
+                                "{} and not the end of the stream within {waited:?}",
+                                what.decoded()
+                            ),
+                            what.bytes().map(<[u8]>::to_vec),
+                        ),
+                        None => Unlike::in_words(format!("nothing within {waited:?}"), None),
                     };
-                    let wanted = self.wanted(line);
-                    return self.fail(line.at, format!("expected {wanted}\n    seen     {seen}"));
+                    return self.unlike(line, seen);
                 }
             }
         }
     }
 
     /// The packet that refuses, where the end of the stream is still to come.
-    fn half_refused(&mut self, line: &Line) -> Option<String> {
+    fn half_refused(&mut self, line: &Line) -> Option<What> {
         let Step::Refused { conn, .. } = &line.step else {
             return None;
         };
         let (conn, _) = self.link(conn);
         let unread = self.inbox.unread(conn, self.direction());
-        unread.front().map(|arrival| arrival.what.describe())
-    }
-
-    /// What a line expects: as it is written, without its comment.
-    pub(super) fn wanted(&self, line: &Line) -> String {
-        let text = self.trace.line(line.at);
-        text.split(" #").next().unwrap_or(text).trim().to_owned()
+        unread.front().map(|arrival| arrival.what.clone())
     }
 
     fn within(line: &Line) -> Option<Span> {
@@ -88,7 +83,7 @@ impl<'t> Player<'t, '_> {
         }
     }
 
-    fn direction(&self) -> Direction {
+    pub(super) fn direction(&self) -> Direction {
         match self.world.sends() {
             Some(Direction::ToClient) => Direction::ToServer,
             Some(Direction::ToServer) | None => Direction::ToClient,
@@ -116,7 +111,7 @@ impl<'t> Player<'t, '_> {
                         None => Fit::NotYet,
                         Some(one) => match self.fits(wire, one, &mut bindings) {
                             Ok(()) => Fit::Yes,
-                            Err(why) => Fit::No(format!("{}\n    {why}", one.what.describe())),
+                            Err(differs) => Fit::No(Box::new(Unlike::new(&one.what, differs))),
                         },
                     }
                 }
@@ -129,17 +124,18 @@ impl<'t> Player<'t, '_> {
                 match unread.front() {
                     None => Fit::NotYet,
                     Some(one) => match self.refuses(link, &one.what, codes) {
-                        Err(why) => Fit::No(why),
+                        Err(differs) => Fit::No(Box::new(Unlike::new(&one.what, differs))),
                         Ok(()) if matches!(one.what, What::End) => Fit::Yes,
                         // The packet is right; the end must follow it.
                         Ok(()) => match unread.get(1) {
                             None => Fit::NotYet,
                             Some(next) if matches!(next.what, What::End) => Fit::Yes,
-                            Some(next) => Fit::No(format!(
-                                "{} and then {}, not the end of the stream",
-                                one.what.describe(),
-                                next.what.describe()
-                            )),
+                            Some(next) => {
+                                let (first, then) = (one.what.decoded(), next.what.decoded());
+                                let words = format!("{first} and then {then}, not the end of the stream");
+                                let bytes = [first.bytes, then.bytes].into_iter().flatten().flatten();
+                                Fit::No(Box::new(Unlike::in_words(words, Some(bytes.collect()))))
+                            }
                         },
                     },
                 }
@@ -150,7 +146,11 @@ impl<'t> Player<'t, '_> {
                     None => Fit::NotYet,
                     Some(one) => match is_event(event, one, &mut bindings) {
                         Ok(()) => Fit::Yes,
-                        Err(why) => Fit::No(format!("`{}`\n    {why}", one.describe())),
+                        Err(differs) => {
+                            let mut unlike = Unlike::in_words(one.describe(), None);
+                            (unlike.seen.in_words, unlike.differs) = (false, differs);
+                            Fit::No(Box::new(unlike))
+                        }
                     },
                 }
             }
@@ -164,20 +164,19 @@ impl<'t> Player<'t, '_> {
         })
     }
 
-    fn fits(&self, wire: &Wire, one: &Arrival, bindings: &mut Bindings) -> Result<(), String> {
+    fn fits(&self, wire: &Wire, one: &Arrival, bindings: &mut Bindings) -> Result<(), Vec<String>> {
         match (&wire.item, &one.what) {
             (Item::Close, What::End) => Ok(()),
-            (Item::Close, What::Packet { .. }) => Err("the stream goes on".to_owned()),
-            (Item::Packet(pattern), what) => {
-                is_packet(pattern, what, self.version, bindings).map_err(|all| all.join("; "))
-            }
+            (Item::Close, What::Packet { .. }) => Err(vec!["the stream goes on".to_owned()]),
+            (Item::Packet(pattern), what) => is_packet(pattern, what, self.version, bindings),
             (Item::Hex(wanted), What::Packet { bytes, .. }) if wanted == bytes => Ok(()),
-            (Item::Hex(_), What::Packet { bytes, .. }) => Err(format!("found {}", hex(bytes))),
-            (Item::Hex(_), What::End) => Err("the stream has ended".to_owned()),
+            (Item::Hex(_), What::Packet { bytes, .. }) => Err(vec![format!("found {}", hex(bytes))]),
+            (Item::Hex(_), What::End) => Err(vec!["the stream has ended".to_owned()]),
         }
     }
 
-    fn refuses(&self, link: Link, what: &What, codes: &[u8]) -> Result<(), String> {
+    /// Whether this refuses, with one of these codes; how not.
+    fn refuses(&self, link: Link, what: &What, codes: &[u8]) -> Result<(), Vec<String>> {
         let fields = match what {
             What::End => return Ok(()),
             // Who speaks a version that the server does not know is answered in the oldest form, which 3.1.1/MQTT-3.1.2-2 asks
@@ -190,7 +189,7 @@ impl<'t> Player<'t, '_> {
             What::Packet {
                 fields: Ok(fields), ..
             } => fields,
-            What::Packet { fields: Err(why), .. } => return Err(format!("{}\n    {why}", what.describe())),
+            What::Packet { fields: Err(why), .. } => return Err(vec![why.clone()]),
         };
         let speaks = if link.accepted {
             fields.packet_type == PacketType::Disconnect && self.version == Version::V5
@@ -208,8 +207,8 @@ impl<'t> Player<'t, '_> {
         };
         match (speaks, right) {
             (true, true) => Ok(()),
-            (true, false) => Err(format!("{}\n    the code is {code:#04x}", what.describe())),
-            (false, _) => Err(what.describe()),
+            (true, false) => Err(vec![format!("the code is {code:#04x}")]),
+            (false, _) => Err(Vec::new()),
         }
     }
 
@@ -263,8 +262,8 @@ impl<'t> Player<'t, '_> {
                 let (conn, _) = self.link(&event.conn);
                 if let Some(happened) = self.inbox.events(conn).pop_front() {
                     let mut bindings = self.inbox.bindings.clone();
-                    if let Err(why) = is_event(event, &happened, &mut bindings) {
-                        return self.fail(at, why);
+                    if let Err(differs) = is_event(event, &happened, &mut bindings) {
+                        return self.fail(at, differs.join("; "));
                     }
                     match (&event.result, happened.gives) {
                         (Some(name), Some(given)) => {
@@ -296,11 +295,8 @@ impl<'t> Player<'t, '_> {
         let early = came + self.world.pace().slack < self.last + span.from;
         if early || came > limit {
             let after = whole_millis(came.saturating_sub(self.last));
-            let (wanted, how) = (self.wanted(line), if early { "already" } else { "only" });
-            return self.fail(
-                line.at,
-                format!("expected {wanted}\n    seen     {how} after {after:?}"),
-            );
+            let how = if early { "already" } else { "only" };
+            return self.unlike(line, Unlike::in_words(format!("{how} after {after:?}"), None));
         }
         Ok(())
     }
@@ -310,10 +306,11 @@ fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Result<(), String> {
+fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Result<(), Vec<String>> {
     if event.name.text != happened.name {
-        return Err(format!("expected {}, found {}", event.name.text, happened.name));
+        let differs = format!("expected {}, found {}", event.name.text, happened.name);
+        return Err(vec![differs]);
     }
     fits_event(&event.fields, &event.absent, event.open, &happened.list, bindings)
-        .map_err(|all| all.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("; "))
+        .map_err(|all| all.iter().map(Mismatch::to_string).collect())
 }

@@ -8,7 +8,7 @@ use mqtt_proto::{Frame, Sender, Version, frame_len};
 
 use crate::expect::{self, Mismatch};
 use crate::fields::{Bindings, Fields, Val};
-use crate::report::hex;
+use crate::report::failure::{Decoded, Exchanged, hex};
 use crate::trace::ast::{Conn, CutAfter, Direction, Item, Line, PacketPattern, Step, Wire};
 
 /// The queues of all connections, and the record of what was exchanged.
@@ -25,7 +25,7 @@ pub struct Inbox<'t> {
     /// What `cut *` means in this run.
     pub(super) every: usize,
     arrivals: u64,
-    record: Vec<String>,
+    record: Vec<Exchanged>,
 }
 
 #[derive(Debug, Default)]
@@ -73,10 +73,17 @@ pub struct Happened {
 }
 
 impl What {
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn decoded(&self) -> Decoded {
         match self {
-            Self::Packet { text, .. } => format!("`{text}`"),
-            Self::End => "the end of the stream".to_owned(),
+            Self::Packet { text, bytes, .. } => Decoded::as_written(text, Some(bytes.clone())),
+            Self::End => Decoded::in_words("the end of the stream"),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Packet { bytes, .. } => Some(bytes),
+            Self::End => None,
         }
     }
 }
@@ -193,12 +200,7 @@ impl<'t> Inbox<'t> {
     pub fn cut_packet(&mut self, now: Duration, conn: usize, direction: Direction, bytes: &[u8], n: usize) {
         let packet = packet(bytes.to_vec(), self.version, direction);
         self.arrived(now, conn, direction, packet, true);
-        self.note(
-            now,
-            conn,
-            None,
-            &format!("cut after {n} of {} bytes", bytes.len()),
-        );
+        self.note(now, conn, format!("cut after {n} of {} bytes", bytes.len()));
     }
 
     /// The stream has ended.
@@ -213,23 +215,24 @@ impl<'t> Inbox<'t> {
 
     /// The client under test has told something.
     pub fn event(&mut self, now: Duration, conn: usize, event: Happened) {
-        self.note(now, conn, None, &event.describe());
+        self.note(now, conn, event.describe());
         self.arrivals += 1;
         self.boxes[conn].events.push_back(event);
     }
 
     fn arrived(&mut self, at: Duration, conn: usize, direction: Direction, what: What, cut: bool) {
-        match &what {
+        let text = match &what {
             What::Packet {
                 text, fields: Ok(_), ..
-            } => self.note(at, conn, Some(direction), text),
+            } => text.clone(),
             What::Packet {
                 fields: Err(why),
                 text,
                 ..
-            } => self.note(at, conn, Some(direction), &format!("{text}   # {why}")),
-            What::End => self.note(at, conn, Some(direction), "close"),
-        }
+            } => format!("{text}   # {why}"),
+            What::End => "close".to_owned(),
+        };
+        self.passed(at, conn, direction, text, what.bytes());
         self.arrivals += 1;
         self.unread_mut(conn, direction)
             .push_back(Arrival { at, what, cut });
@@ -241,7 +244,7 @@ impl<'t> Inbox<'t> {
             What::Packet { text, .. } if !raw => text,
             What::Packet { .. } | What::End => format!("hex {}", hex(bytes)),
         };
-        self.note(now, conn, Some(direction), &text);
+        self.passed(now, conn, direction, text, Some(bytes));
     }
 
     /// Forgets what came on a link: it is gone.
@@ -250,20 +253,38 @@ impl<'t> Inbox<'t> {
         (boxes.to_server, boxes.to_client) = Default::default();
     }
 
-    /// Writes a line of the record.
-    pub(super) fn note(&mut self, now: Duration, conn: usize, direction: Option<Direction>, text: &str) {
-        let arrow = match direction {
-            Some(Direction::ToServer) => "-> ",
-            Some(Direction::ToClient) => "<- ",
-            None => "",
-        };
-        let name = self.name(conn);
-        let gap = if name.is_empty() { "" } else { " " };
-        let line = format!("{:>9.3}s  {name}{gap}{arrow}{text}", now.as_secs_f64());
-        self.record.push(line);
+    /// Records what is not on the wire.
+    pub(super) fn note(&mut self, at: Duration, conn: usize, text: impl Into<String>) {
+        let conn = self.name(conn).to_owned();
+        self.record.push(Exchanged {
+            at,
+            conn,
+            direction: None,
+            text: text.into(),
+            bytes: None,
+        });
     }
 
-    pub(super) fn take_record(&mut self) -> Vec<String> {
+    /// Records what was on the wire.
+    fn passed(
+        &mut self,
+        at: Duration,
+        conn: usize,
+        direction: Direction,
+        text: String,
+        bytes: Option<&[u8]>,
+    ) {
+        let conn = self.name(conn).to_owned();
+        self.record.push(Exchanged {
+            at,
+            conn,
+            direction: Some(direction),
+            text,
+            bytes: bytes.map(<[u8]>::to_vec),
+        });
+    }
+
+    pub(super) fn take_record(&mut self) -> Vec<Exchanged> {
         core::mem::take(&mut self.record)
     }
 

@@ -4,6 +4,7 @@
 //! - [`inbox`]: what has come and was not read yet, by connection and direction; the record of the exchange.
 //! - `sending`: the lines of the side that the runner plays.
 //! - `expecting`: the lines of the side under test, `refused` and `quiet`.
+//! - `wanted`: what a line expects, with its bytes, beside what came.
 //! - `blocks`: `either` and `any-order`.
 //! - [`call`]: the calls of a client's interface.
 //!
@@ -14,6 +15,7 @@ pub mod call;
 mod expecting;
 pub mod inbox;
 mod sending;
+mod wanted;
 pub mod world;
 
 use core::time::Duration;
@@ -21,11 +23,13 @@ use core::time::Duration;
 use mqtt_proto::Version;
 
 use crate::fields::resolve_value;
-use crate::target::{Failure, Outcome};
+use crate::report::failure::Failure;
+use crate::target::Outcome;
 use crate::trace::Trace;
 use crate::trace::ast::{Atom, Conn, Direction, Do, Item, Line, Position, Quiet, Step};
 use call::Call;
 use inbox::{Inbox, What};
+use wanted::Unlike;
 use world::{Refusal, World};
 
 /// Plays a trace; one that has `cut *` once for every number of bytes, each time in a new world.
@@ -44,15 +48,12 @@ pub fn play(
         match player.run() {
             Ok(()) => checked += player.steps,
             Err(Stop::NotApplicable(why)) => return Outcome::NotApplicable(why),
-            Err(Stop::Failed(at, mut why)) => {
+            Err(Stop::Failed(mut failure)) => {
                 if player.every_len.is_some() {
-                    why.push_str(&format!("\n    with `cut *` after {n} bytes"));
+                    failure.notes.push(format!("with `cut *` after {n} bytes"));
                 }
-                return Outcome::Failed(vec![Failure {
-                    at,
-                    why,
-                    exchange: player.inbox.take_record(),
-                }]);
+                failure.exchange = player.inbox.take_record();
+                return Outcome::Failed(vec![*failure]);
             }
         }
         // Inside the packet: what happens without it and after it can be written without `*`.
@@ -65,7 +66,7 @@ pub fn play(
 
 /// Why a run ends early.
 enum Stop {
-    Failed(Position, String),
+    Failed(Box<Failure>),
     NotApplicable(String),
 }
 
@@ -186,7 +187,13 @@ impl<'t, 'w> Player<'t, 'w> {
     }
 
     fn fail<T>(&self, at: Position, why: impl Into<String>) -> Played<T> {
-        Err(Stop::Failed(at, why.into()))
+        Err(Stop::Failed(Box::new(Failure::new(at, why))))
+    }
+
+    /// Something else came than the line says.
+    fn unlike<T>(&self, line: &Line, unlike: Unlike) -> Played<T> {
+        let compared = self.compared(line, unlike);
+        Err(Stop::Failed(Box::new(Failure::unlike(line.at, compared))))
     }
 
     /// Lets happen what happens at once.
@@ -222,7 +229,7 @@ impl<'t, 'w> Player<'t, 'w> {
 
     /// The link is gone, and what was still on it.
     fn cut(&mut self, conn: usize) {
-        self.inbox.note(self.world.now(), conn, None, "cut");
+        self.inbox.note(self.world.now(), conn, "cut");
         self.world.cut(conn);
         self.inbox.forget(conn);
         self.links[conn] = Link::default();
@@ -246,7 +253,7 @@ impl<'t, 'w> Player<'t, 'w> {
                 .iter()
                 .find(|arrival| !(leaving && matches!(arrival.what, What::End)));
             if let Some(arrival) = first {
-                return Some(arrival.what.describe());
+                return Some(arrival.what.decoded().to_string());
             }
         }
         self.inbox
@@ -302,7 +309,7 @@ impl<'t, 'w> Player<'t, 'w> {
         let value = |player: &Self, value: &crate::trace::ast::Value| match &value.atoms[..] {
             [Atom::Name(name)] => Ok(crate::fields::Val::text(name)),
             _ => resolve_value(value, player.version, &player.inbox.bindings)
-                .map_err(|e| Stop::Failed(e.at, e.to_string())),
+                .map_err(|e| Stop::Failed(Box::new(Failure::new(e.at, e.to_string())))),
         };
         let mut ready = Call {
             command: call.command,
@@ -325,7 +332,7 @@ impl<'t, 'w> Player<'t, 'w> {
         let written = self.trace.line(at);
         let text = written.find("do ").map_or(written, |start| &written[start..]);
         let text = text.split(" #").next().unwrap_or(text).trim();
-        self.inbox.note(self.world.now(), conn, None, text);
+        self.inbox.note(self.world.now(), conn, text);
         match (self.world.call(conn, &ready), refused) {
             (Ok(given), None) => {
                 match (&call.result, given) {

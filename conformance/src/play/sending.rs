@@ -5,7 +5,7 @@ use mqtt_proto::PacketType;
 use super::inbox::What;
 use super::{Link, Played, Player};
 use crate::fields::resolve;
-use crate::report::hex;
+use crate::report::failure::hex;
 use crate::target::codec::encode;
 use crate::trace::ast::{Direction, Item, PacketPattern, Position, Wire};
 

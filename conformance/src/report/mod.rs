@@ -1,5 +1,7 @@
 //! What came of the runs.
 
+pub mod failure;
+
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -78,16 +80,9 @@ impl Report {
                 sum.failed += 1;
                 self.runs.push(format!("{run} failed"));
                 for failure in failures {
-                    let (file, at, why) = (file.display(), failure.at, failure.why);
-                    let mut text = format!("{file}:{at}: [{target}, MQTT {version}] {why}");
-                    if !failure.exchange.is_empty() {
-                        text.push_str("\n    exchange");
-                    }
-                    for line in failure.exchange {
-                        text.push_str("\n    ");
-                        text.push_str(&line);
-                    }
-                    self.failures.push(text);
+                    let (file, at) = (file.display(), failure.at);
+                    self.failures
+                        .push(format!("{file}:{at}: [{target}, MQTT {version}] {failure}"));
                 }
             }
             Outcome::NotApplicable(why) => {
@@ -161,11 +156,4 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
-}
-
-/// Bytes as they are written in a trace.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    bytes.join(" ")
 }

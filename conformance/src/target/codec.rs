@@ -6,7 +6,7 @@ use mqtt_proto::{DecodeError, Frame, Sender, Version, frame_len};
 use super::{Failure, Outcome, Target};
 use crate::expect::shown;
 use crate::fields::{Bindings, Fields, resolve};
-use crate::report::hex;
+use crate::report::failure::hex;
 use crate::trace::ast::{Direction, Item, Line, PacketPattern, Position, Step, Verdict};
 use crate::trace::{Test, Trace, parse_packet};
 
@@ -86,11 +86,7 @@ impl Run {
     fn note(&mut self, at: Position, checked: Result<bool, String>) {
         match checked {
             Ok(checked) => self.checked += usize::from(checked),
-            Err(why) => self.failures.push(Failure {
-                at,
-                why,
-                exchange: Vec::new(),
-            }),
+            Err(why) => self.failures.push(Failure::new(at, why)),
         }
     }
 }

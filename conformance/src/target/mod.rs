@@ -20,8 +20,9 @@ pub mod setup;
 
 use mqtt_proto::Version;
 
-use crate::trace::ast::Position;
 use crate::trace::{Test, Trace};
+
+pub use crate::report::failure::Failure;
 
 /// Something that traces are run against.
 pub trait Target {
@@ -64,15 +65,4 @@ pub enum Outcome {
     Failed(Vec<Failure>),
     /// The trace says nothing about this target, or wants what it cannot do: why.
     NotApplicable(String),
-}
-
-/// A line that did not come out as it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Which line.
-    pub at: Position,
-    /// What was expected and what happened instead; may have several lines.
-    pub why: String,
-    /// What went over the wire up to then, and what else happened: one line each.
-    pub exchange: Vec<String>,
 }
