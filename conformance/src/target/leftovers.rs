@@ -6,6 +6,7 @@ use mqtt_proto::packet::{Connect, Packet, Publish, PublishHead};
 use mqtt_proto::{PacketType, Properties, QoS, TopicName, Version};
 
 use super::codec::encode;
+use crate::profile::Credentials;
 use crate::trace::Trace;
 use crate::trace::ast::{Atom, Field, Item, Line, Step};
 
@@ -20,12 +21,13 @@ struct Leftovers {
 
 /// What to send so that nothing is left, one connection each: every client begins a new session and ends it, and the
 /// first deletes the retained messages.
-pub(super) fn conversations(trace: &Trace, version: Version) -> Vec<Vec<u8>> {
+pub(super) fn conversations(trace: &Trace, version: Version, credentials: &Credentials) -> Vec<Vec<u8>> {
     let mut left = Leftovers::default();
     left.lines(&trace.lines);
     let mut all = Vec::new();
     for (i, client) in left.clients.iter().enumerate() {
-        let mut bytes = encode(&Packet::Connect(connect(version, client)), version).unwrap_or_default();
+        let mut bytes =
+            encode(&Packet::Connect(connect(version, client, credentials)), version).unwrap_or_default();
         for topic in left.topics.iter().filter(|_| i == 0) {
             let Ok(topic) = TopicName::new(topic) else {
                 continue;
@@ -47,15 +49,15 @@ pub(super) fn conversations(trace: &Trace, version: Version) -> Vec<Vec<u8>> {
     all
 }
 
-fn connect(version: Version, client_id: &str) -> Connect<'_> {
+fn connect<'a>(version: Version, client_id: &'a str, credentials: &'a Credentials) -> Connect<'a> {
     Connect {
         version,
         clean_start: true,
         keep_alive: 10,
         client_id,
         will: None,
-        user_name: None,
-        password: None,
+        user_name: credentials.user_name.as_deref(),
+        password: credentials.password_in(version).map(str::as_bytes),
         properties: Properties::EMPTY,
     }
 }
@@ -166,6 +168,9 @@ mod tests {
             b"\xe0\x00",
         ]
         .concat();
-        assert_eq!(conversations(&trace, Version::V311), [wanted]);
+        assert_eq!(
+            conversations(&trace, Version::V311, &Credentials::default()),
+            [wanted]
+        );
     }
 }

@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use mqtt_proto::Version;
 
-use super::{Outcome, Target, leftovers, refusals, setup};
+use super::{Outcome, Target, leftovers, refusals};
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
 use crate::play::world::{Pace, Refusal, World};
+use crate::profile::Profile;
 use crate::trace::ast::Direction;
 use crate::trace::{Test, Trace};
 
@@ -34,22 +35,31 @@ const CONNECTING: Duration = Duration::from_secs(5);
 pub struct LiveBroker {
     address: SocketAddr,
     pace: Pace,
-    lacks: Vec<String>,
+    profile: Profile,
 }
 
 impl LiveBroker {
-    /// The broker at this address.
+    /// The broker at this address, which can do everything.
     ///
     /// # Errors
     ///
     /// Nobody listens there.
     pub fn at(address: SocketAddr) -> io::Result<Self> {
         TcpStream::connect_timeout(&address, CONNECTING)?;
+        let profile = Profile::new("live broker");
         Ok(Self {
             address,
-            pace: Pace::real(Duration::from_secs(1), Duration::from_millis(300)),
-            lacks: Vec::new(),
+            pace: Pace::real(profile.patience, profile.slack),
+            profile,
         })
+    }
+
+    /// What the broker can do, how long it takes, and which names and credentials it wants.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.pace = Pace::real(profile.patience, profile.slack);
+        self.profile = profile;
+        self
     }
 
     /// How long expectations wait.
@@ -59,10 +69,11 @@ impl LiveBroker {
         self
     }
 
-    /// What the broker cannot do, of [`setup::FEATURES`]: traces that require it are not applicable.
+    /// What the broker cannot do beside what its profile says, of [`setup::FEATURES`](super::setup::FEATURES): traces that
+    /// require it are not applicable.
     #[must_use]
     pub fn without(mut self, features: Vec<String>) -> Self {
-        self.lacks = features;
+        self.profile.lacks.extend(features);
         self
     }
 }
@@ -96,12 +107,14 @@ impl Target for LiveBroker {
             Test::Client => return Outcome::NotApplicable("it tests a client".to_owned()),
             Test::Pair => return Outcome::NotApplicable("it tests our client and server joined".to_owned()),
         };
-        if let Some(why) = setup::lacks(trace, &self.lacks) {
-            return Outcome::NotApplicable(why);
-        }
         if let Some(field) = trace.head.config.first() {
             return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
         }
+        let trace = match self.profile.apply(trace, version) {
+            Ok(trace) => trace,
+            Err(why) => return Outcome::NotApplicable(why),
+        };
+        let trace = trace.as_ref();
         let mut is_first = true;
         let outcome = play(trace, version, || {
             if !core::mem::take(&mut is_first) {
@@ -117,7 +130,8 @@ impl Target for LiveBroker {
 impl LiveBroker {
     /// Ends the sessions and deletes the retained messages of a trace. What fails shows in the trace that comes next.
     fn tidy(&self, trace: &Trace, version: Version) {
-        for bytes in leftovers::conversations(trace, version) {
+        let credentials = self.profile.broker.credentials().unwrap_or_default();
+        for bytes in leftovers::conversations(trace, version, &credentials) {
             let _ = self.converse(&bytes);
         }
     }

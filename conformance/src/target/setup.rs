@@ -36,7 +36,7 @@ pub const FEATURES: &[&str] = &[
 pub const OURS_LACKS: &[&str] = &[];
 
 /// Why this target cannot be asked: it lacks something that the trace requires.
-pub(super) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
+pub(crate) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
     trace.head.requires.iter().find_map(|word| {
         let lacks = lacking.iter().any(|one| one.as_ref() == word);
         lacks.then(|| format!("it requires {word}, which this target cannot do"))

@@ -91,7 +91,7 @@ impl Misfit {
 }
 
 /// The known name most like this one, as a hint.
-pub(super) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
     known
         .into_iter()
         .map(|other| (strsim::jaro_winkler(name, other), other))

@@ -29,6 +29,7 @@ use std::path::Path;
 
 pub use ast::{Head, Line, Step, Test};
 pub use error::TraceError;
+pub(crate) use error::nearest;
 
 /// A trace: its head and its lines.
 #[derive(Clone, Debug, PartialEq)]
