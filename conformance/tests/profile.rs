@@ -1,5 +1,7 @@
 //! Profiles: every key, the place of every error, and what a profile makes of traces.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "most steps have no names in them")]
+
 use core::time::Duration;
 use std::borrow::Cow;
 

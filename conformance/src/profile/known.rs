@@ -63,12 +63,15 @@ pub fn trace_name(file: &Path) -> String {
     let file = file.with_extension("");
     let parts: Vec<_> = file
         .components()
-        .filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_string_lossy()),
-            _ => None,
+        .filter_map(|part| {
+            if let Component::Normal(name) = part {
+                Some(name.to_string_lossy())
+            } else {
+                None
+            }
         })
         .collect();
     let from = parts.iter().rposition(|part| part == "traces");
-    let from = from.map_or(parts.len().saturating_sub(1), |at| at + 1);
+    let from = from.map_or_else(|| parts.len().saturating_sub(1), |at| at + 1);
     parts[from..].join("/")
 }

@@ -1,5 +1,10 @@
 //! What a target takes at most, and what a trace needs, as far as its text says.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "most packets and values have no limit"
+)]
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
