@@ -136,10 +136,6 @@ fn a_broker_that_does_otherwise_is_reported() {
             "1: the packet has 2 bytes: it cannot be cut after 3",
         ),
         (
-            "a -> PINGREQ\na <- PINGRESP split 1",
-            "2: `split` is for what the runner sends",
-        ),
-        (
             "broker restart",
             "not applicable: line 6: restarts and denials of the broker cannot be done here",
         ),
@@ -207,7 +203,6 @@ fn a_client_that_does_otherwise_is_reported() {
             "do ping",
             "1: the call was refused as NotConnected: not connected",
         ),
-        ("do publish name=\"t\"", "1: the call has no argument `name`"),
         (
             "do ping as p\n",
             "1: the call was refused as NotConnected: not connected",

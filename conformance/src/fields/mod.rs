@@ -1,9 +1,11 @@
 //! Packets as lists of named fields: the form in which traces, patterns and packets meet.
 //!
 //! - [`table`]: which fields there are, of what kind, with which default, in which version.
+//! - [`event`]: what the events of a client say, and which arguments its calls take.
 //! - [`Fields::of`]: a packet's fields; [`Fields::with_packet`]: the packet of fields.
 //! - [`resolve`]: the fields that a line of a trace says to send.
 
+pub mod event;
 mod from_packet;
 mod resolve;
 pub mod table;

@@ -82,6 +82,9 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The one filter of a call.
+    pub(super) const FILTER: Self = spec("filter", Kind::Text, Default::Missing, Version::V31);
+
     /// Whether packets of this version have the field.
     #[must_use]
     pub fn is_in(&self, version: Version) -> bool {

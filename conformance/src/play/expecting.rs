@@ -96,9 +96,6 @@ impl<'t> Player<'t, '_> {
         Ok(match &line.step {
             Step::Wire(wire) => {
                 let (conn, _) = self.link(&wire.conn);
-                if !wire.split.is_empty() {
-                    return self.fail(line.at, "`split` is for what the runner sends");
-                }
                 let mut unread = self.inbox.unread(conn, wire.direction).iter();
                 if self.world.sends().is_none() {
                     // What no line names is passed over.

@@ -26,7 +26,7 @@ use crate::fields::resolve_value;
 use crate::report::failure::Failure;
 use crate::target::Outcome;
 use crate::trace::Trace;
-use crate::trace::ast::{Atom, Conn, Direction, Do, Item, Line, Position, Quiet, Step};
+use crate::trace::ast::{Atom, Conn, Direction, Do, Line, Position, Quiet, Step};
 use call::Call;
 use inbox::{Inbox, What};
 use wanted::Unlike;
@@ -137,9 +137,6 @@ impl<'t, 'w> Player<'t, 'w> {
     /// Plays a line; false if it was one that may be, and was not.
     fn line(&mut self, line: &'t Line) -> Played<bool> {
         let at = line.at;
-        if line.maybe && !self.is_expectation(&line.step) {
-            return self.fail(at, "`maybe` stands before an expectation only");
-        }
         match &line.step {
             Step::Wire(wire) if self.world.sends() == Some(wire.direction) => {
                 self.send(at, wire)?;
@@ -173,17 +170,7 @@ impl<'t, 'w> Player<'t, 'w> {
     }
 
     fn is_expectation(&self, step: &Step) -> bool {
-        match step {
-            Step::Wire(wire) => self.world.sends() != Some(wire.direction),
-            Step::Refused { .. } | Step::Event(_) => true,
-            Step::Cut(_)
-            | Step::Quiet { .. }
-            | Step::Do(_)
-            | Step::Broker(_)
-            | Step::Wait(_)
-            | Step::AnyOrder(_)
-            | Step::Either(_) => false,
-        }
+        self.trace.head.test.expects(step)
     }
 
     fn fail<T>(&self, at: Position, why: impl Into<String>) -> Played<T> {
@@ -386,18 +373,15 @@ impl<'t, 'w> Player<'t, 'w> {
         len: usize,
     ) -> Played<Option<usize>> {
         use crate::trace::ast::CutAfter;
-        match (wire.cut, &wire.item) {
-            (None, _) => Ok(None),
-            (Some(_), Item::Close) => self.fail(at, "`cut` is for packets and bytes"),
-            (Some(CutAfter::Bytes(n)), _) if n > len => self.fail(
+        match wire.cut {
+            None => Ok(None),
+            Some(CutAfter::Bytes(n)) if n > len => self.fail(
                 at,
                 format!("the packet has {len} bytes: it cannot be cut after {n}"),
             ),
-            (Some(CutAfter::Bytes(n)), _) => Ok(Some(n)),
-            (Some(CutAfter::Every), _) => {
-                if self.every_len.replace(len).is_some() {
-                    return self.fail(at, "one `cut *` in a trace");
-                }
+            Some(CutAfter::Bytes(n)) => Ok(Some(n)),
+            Some(CutAfter::Every) => {
+                self.every_len = Some(len);
                 Ok(Some(self.inbox.every))
             }
         }

@@ -14,12 +14,6 @@ const CONNECT: u8 = 0x10;
 
 impl Player<'_, '_> {
     pub(super) fn send(&mut self, at: Position, wire: &Wire) -> Played {
-        if wire.within.is_some() {
-            return self.fail(
-                at,
-                "`in` is for what is expected; the runner sends this line: write `+` before it",
-            );
-        }
         let (conn, _) = self.link(&wire.conn);
         let bytes = match &wire.item {
             Item::Packet(pattern) => self.encoded(at, pattern)?,

@@ -32,6 +32,53 @@ pub const FEATURES: &[&str] = &[
     "will-delay",
 ];
 
+/// The words of `config:` that set up a broker.
+pub const SERVER_SETTINGS: &[&str] = &[
+    "authentication_data",
+    "authentication_method",
+    "connect_timeout",
+    "connections",
+    "drop_policy",
+    "max_in_flight",
+    "maximum_packet_size",
+    "maximum_qos",
+    "queue_bytes",
+    "queue_messages",
+    "queue_qos_0_while_away",
+    "reason_string",
+    "receive_maximum",
+    "refused_client_id",
+    "refused_topic",
+    "retain_available",
+    "retained_bytes",
+    "retained_messages",
+    "server_keep_alive",
+    "session_expiry_interval",
+    "sessions",
+    "shared_subscription_available",
+    "subscription_identifier_available",
+    "subscriptions",
+    "topic_aliases_to_client",
+    "topic_levels",
+    "user_property",
+    "wildcard_subscription_available",
+];
+
+/// The words of `config:` that set up a client.
+pub const CLIENT_SETTINGS: &[&str] = &[
+    "acknowledge",
+    "bytes",
+    "connect_timeout",
+    "maximum_packet_size",
+    "offline",
+    "on_session_lost",
+    "ping_timeout",
+    "receive_maximum",
+    "resend_after",
+    "slots",
+    "unknown_session",
+];
+
 /// What our own server cannot do yet; the client can do all of it.
 pub const OURS_LACKS: &[&str] = &[];
 

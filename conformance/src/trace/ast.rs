@@ -53,6 +53,34 @@ pub enum Test {
     Pair,
 }
 
+impl Test {
+    /// Which way the packets of the runner go; none if it plays no side.
+    #[must_use]
+    pub fn runner_sends(self) -> Option<Direction> {
+        match self {
+            Self::Client => Some(Direction::ToClient),
+            Self::Broker => Some(Direction::ToServer),
+            Self::Codec | Self::Pair => None,
+        }
+    }
+
+    /// Whether a step is an expectation: something that the side under test does.
+    #[must_use]
+    pub fn expects(self, step: &Step) -> bool {
+        match step {
+            Step::Wire(wire) => self.runner_sends() != Some(wire.direction),
+            Step::Refused { .. } | Step::Event(_) => true,
+            Step::Cut(_)
+            | Step::Quiet { .. }
+            | Step::Do(_)
+            | Step::Broker(_)
+            | Step::Wait(_)
+            | Step::AnyOrder(_)
+            | Step::Either(_) => false,
+        }
+    }
+}
+
 /// A line that does something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {

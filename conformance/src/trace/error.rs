@@ -92,10 +92,18 @@ impl Misfit {
 
 /// The known name most like this one, as a hint.
 pub(crate) fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    let lower = name.to_lowercase();
+    let likeness = |other: &str| {
+        let other = other.to_lowercase();
+        let distance = strsim::osa_distance(&lower, &other);
+        let likeness = strsim::jaro_winkler(&lower, &other);
+        // In a short name one slip is a large part of it.
+        let slip = distance <= 1 && lower.len() > 2;
+        (slip || likeness > 0.8).then_some((distance, likeness))
+    };
     known
         .into_iter()
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter_map(|other| likeness(other).map(|likeness| (likeness, other)))
+        .min_by(|((a, like), _), ((b, other), _)| a.cmp(b).then(other.total_cmp(like)))
         .map(|(_, other)| format!("did you mean `{other}`?"))
 }

@@ -54,11 +54,39 @@ impl Trace {
         Ok(trace)
     }
 
+    /// The first place where a client id or topic of a broker's trace does not begin with the trace's own name, which is the
+    /// first level of its first client id. [`Trace::read`] refuses such a trace: on a live broker it would meet others.
+    ///
+    /// # Errors
+    ///
+    /// That place.
+    pub fn check_names(&self, file: &str) -> Result<(), TraceError> {
+        check::own_name(self).map_err(|fault| fault.in_file(file))
+    }
+
     /// The line of the text at this place, without the blanks around it.
     #[must_use]
     pub fn line(&self, at: ast::Position) -> &str {
         let before = usize::try_from(at.line).unwrap_or(usize::MAX).saturating_sub(1);
         self.source.lines().nth(before).unwrap_or_default().trim()
+    }
+
+    /// The word that begins at this place.
+    fn word_at(&self, at: ast::Position) -> &str {
+        let line = usize::try_from(at.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let text = self.source.lines().nth(line).unwrap_or_default();
+        let source = syntax::Source { line: at.line, text };
+        source.word_at(at)
+    }
+
+    /// Where this word stands in a line, behind this place and outside of strings and comments.
+    fn token_after(&self, at: ast::Position, token: &str) -> Option<ast::Position> {
+        let line = usize::try_from(at.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let text = self.source.lines().nth(line)?;
+        syntax::tokens(text)
+            .filter(|(column, _)| *column >= at.column)
+            .find(|(_, word)| *word == token)
+            .map(|(column, _)| ast::Position { column, ..at })
     }
 
     /// Reads the trace in a file.
@@ -69,7 +97,11 @@ impl Trace {
     pub fn read(path: &Path) -> Result<Self, TraceError> {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&name, &text),
+            Ok(text) => {
+                let trace = Self::parse(&name, &text)?;
+                trace.check_names(&name)?;
+                Ok(trace)
+            }
             Err(error) => Err(TraceError::unreadable(&name, &error)),
         }
     }

@@ -4,7 +4,7 @@ use nom::error::{ErrorKind, ParseError};
 use nom::{Err, IResult, Parser};
 
 use crate::trace::ast::Position;
-use crate::trace::error::Misfit;
+use crate::trace::error::{Misfit, nearest};
 
 /// What a parser of a part of a line gives.
 pub(super) type Parsed<'a, T> = IResult<&'a str, T, Fault<'a>>;
@@ -28,6 +28,12 @@ impl<'a> Fault<'a> {
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the known word that is most like the one found as a hint, if one is.
+    pub(super) fn nearest<'n>(mut self, word: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
+        self.hint = nearest(word, known).or(self.hint);
         self
     }
 
@@ -76,10 +82,11 @@ pub(super) fn expecting<'a, T>(
 ) -> impl FnMut(&'a str) -> Parsed<'a, T> {
     move |input| {
         parser.parse(input).map_err(|e| {
+            let is_final = matches!(e, Err::Failure(_));
             e.map(|fault| {
                 // A plain parser of nom says nothing of its own.
                 let unnamed = fault.expected.is_empty();
-                let at_start = fault.rest.len() == input.len() && fault.hint.is_none();
+                let at_start = fault.rest.len() == input.len() && fault.hint.is_none() && !is_final;
                 if unnamed || at_start {
                     Fault::new(input, what)
                 } else {
@@ -92,9 +99,9 @@ pub(super) fn expecting<'a, T>(
 
 /// One line of a file.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) line: u32,
-    pub(super) text: &'a str,
+pub(in crate::trace) struct Source<'a> {
+    pub(in crate::trace) line: u32,
+    pub(in crate::trace) text: &'a str,
 }
 
 impl<'a> Source<'a> {
@@ -114,7 +121,7 @@ impl<'a> Source<'a> {
     }
 
     /// The word that begins there.
-    pub(super) fn word_at(self, at: Position) -> &'a str {
+    pub(in crate::trace) fn word_at(self, at: Position) -> &'a str {
         let skip = at.column.saturating_sub(1) as usize;
         let start = self
             .text

@@ -67,6 +67,7 @@ pub(super) fn head<'a>(source: Source<'a>, input: &'a str) -> Parsed<'a, HeadLin
             input,
             "`title`, `test`, `version`, `covers`, `errors`, `requires` or `config` before `:`",
         )
+        .nearest(key, ["title", "test", "version", "covers", "requires", "config"])
         .fail(),
     }
 }
@@ -89,7 +90,11 @@ fn test(input: &str) -> Parsed<'_, HeadLine> {
         "client" => Test::Client,
         "broker" => Test::Broker,
         "pair" => Test::Pair,
-        _ => return Fault::new(input, what).fail(),
+        _ => {
+            return Fault::new(input, what)
+                .nearest(word, ["codec", "client", "broker", "pair"])
+                .fail();
+        }
     };
     Ok((rest, HeadLine::Test(test)))
 }

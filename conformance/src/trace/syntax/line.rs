@@ -10,7 +10,7 @@ use nom::sequence::preceded;
 use super::fault::{Fault, Parsed, Source, expecting};
 use super::head::{HeadLine, head};
 use super::packet::{Fields, fields, packet};
-use super::token::{blanks, boundary, bytes, codes, count, duration, keyword, name, span, statement};
+use super::token::{blanks, bytes, codes, count, duration, keyword, name, span, statement};
 use super::value;
 use crate::trace::ast::{
     BrokerAct, Command, Conn, CutAfter, Direction, Do, Event, Item, Line, Quiet, Span, Step, Verdict, Wire,
@@ -142,16 +142,17 @@ fn action<'a>(source: Source<'a>, conn: Conn, input: &'a str) -> Parsed<'a, Step
             ];
             fault.hint = nearest(word, WORDS);
             match &conn {
-                None if fault.hint.is_none() => {
+                _ if fault.hint.is_some() => {}
+                None => {
                     fault.expected =
                         vec!["a head line, a step, `any-order {`, `either {` or a `#` comment".to_owned()];
                 }
-                None => {}
                 Some(conn) => {
                     let taken = format!("`{conn}` is taken as the name of a connection");
-                    let nearest = nearest(conn, WORDS);
-                    fault.hint =
-                        Some(nearest.map_or_else(|| taken.clone(), |nearest| format!("{taken}: {nearest}")));
+                    fault.hint = Some(match nearest(conn, WORDS) {
+                        Some(nearest) => format!("{taken}: {nearest}"),
+                        None => taken,
+                    });
                 }
             }
             fault.fail()
@@ -257,6 +258,8 @@ fn suffix(input: &str) -> Parsed<'_, Suffix> {
                 fault.hint = Some("`..` stands once, behind the fields".to_owned());
             } else if name(input).is_ok_and(|(rest, _)| rest.starts_with('=')) {
                 fault.hint = Some("fields stand before `..` and before `= bytes`".to_owned());
+            } else if let Ok((_, word)) = name(input) {
+                fault = fault.nearest(word, ["in", "split", "cut"]);
             }
             fault.fail()
         }
@@ -270,7 +273,10 @@ fn verdict(input: &str) -> Parsed<'_, Verdict> {
         return Ok((rest, Verdict::Incomplete(length)));
     }
     let Ok((rest, ())) = keyword("bad")(input) else {
-        return Fault::new(input, "`bad` or `incomplete`").fail();
+        let word = name(input).map_or("", |(_, word)| word);
+        return Fault::new(input, "`bad` or `incomplete`")
+            .nearest(word, ["bad", "incomplete"])
+            .fail();
     };
     let (mut rest, codes) = preceded(blanks, codes).parse(rest)?;
     let mut statements = Vec::new();
@@ -310,25 +316,15 @@ fn refused(conn: Conn, rest: &str) -> Parsed<'_, Step> {
 }
 
 fn call<'a>(source: Source<'a>, conn: Conn, input: &'a str) -> Parsed<'a, Step> {
-    const COMMANDS: [(&str, Command); 8] = [
-        ("connect", Command::Connect),
-        ("publish", Command::Publish),
-        ("subscribe", Command::Subscribe),
-        ("unsubscribe", Command::Unsubscribe),
-        ("ack", Command::Ack),
-        ("authenticate", Command::Authenticate),
-        ("ping", Command::Ping),
-        ("disconnect", Command::Disconnect),
-    ];
     let (at, ()) = blanks(input)?;
     let (mut rest, word) = expecting("a command", name)(at)?;
-    let Some((_, command)) = COMMANDS.into_iter().find(|(name, _)| *name == word) else {
-        let mut fault = Fault::new(
+    let Some((_, command)) = Command::ALL.into_iter().find(|(name, _)| *name == word) else {
+        return Fault::new(
             at,
             "`connect`, `publish`, `subscribe`, `unsubscribe`, `ack`, `authenticate`, `ping` or `disconnect`",
-        );
-        fault.hint = nearest(word, COMMANDS.map(|(name, _)| name));
-        return fault.fail();
+        )
+        .nearest(word, Command::ALL.map(|(name, _)| name))
+        .fail();
     };
     let mut call = Do {
         conn,
@@ -393,13 +389,19 @@ fn broker<'a>(source: Source<'a>, input: &'a str) -> Parsed<'a, Step> {
         "crash" => Ok((rest, Step::Broker(BrokerAct::Crash))),
         "deny" => {
             let mut fields = Vec::new();
-            while let Ok((after, field)) = preceded(blanks, |i| value::field(source, i)).parse(rest) {
-                boundary(after)?;
+            loop {
+                let (next, ()) = blanks(rest)?;
+                let ends = next.is_empty() || next.starts_with('#');
+                if ends && !fields.is_empty() {
+                    return Ok((next, Step::Broker(BrokerAct::Deny(fields))));
+                }
+                let (after, field) = expecting("a field `name=value`", |i| value::field(source, i))(next)?;
                 fields.push(field);
                 rest = after;
             }
-            Ok((rest, Step::Broker(BrokerAct::Deny(fields))))
         }
-        _ => Fault::new(at, "`restart`, `crash` or `deny`").fail(),
+        _ => Fault::new(at, "`restart`, `crash` or `deny`")
+            .nearest(word, ["restart", "crash", "deny"])
+            .fail(),
     }
 }

@@ -17,7 +17,8 @@ mod value;
 use super::Trace;
 use super::ast::{Line, PacketPattern, Position, Step};
 use super::error::Misfit;
-use fault::{Source, whole};
+pub(super) use fault::Source;
+use fault::whole;
 use line::LineKind;
 
 /// Reads a trace.
@@ -85,6 +86,30 @@ pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
     })
 }
 
+/// The words of a line with their columns, up to its comment; what stands in quotes belongs to its word.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = (u32, &str)> {
+    let mut words = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (None, false, false);
+    for (column, (at, c)) in (1..).zip(text.char_indices()) {
+        if !quoted && (c.is_whitespace() || c == '#') {
+            if let Some((column, from)) = start.take() {
+                words.push((column, &text[from..at]));
+            }
+            if c == '#' {
+                return words.into_iter();
+            }
+            continue;
+        }
+        start.get_or_insert((column, at));
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+    }
+    if let Some((column, from)) = start {
+        words.push((column, &text[from..]));
+    }
+    words.into_iter()
+}
+
 /// Reads one packet.
 pub(super) fn one_packet(text: &str) -> Result<PacketPattern, Misfit> {
     whole(Source { line: 1, text }, |source, input| {
@@ -105,7 +130,12 @@ struct Block {
 
 impl Block {
     fn close(self, inside: Vec<Line>) -> Result<Vec<Line>, Misfit> {
-        let empty = Misfit::new(self.at, "", "a step in each block");
+        let name = if self.either.is_some() {
+            "either"
+        } else {
+            "any-order"
+        };
+        let empty = Misfit::new(self.at, name, "a step in each block");
         let step = match self.either {
             None if inside.is_empty() => return Err(empty),
             None => Step::AnyOrder(inside),

@@ -106,9 +106,17 @@ pub(super) fn statement(input: &str) -> Parsed<'_, Statement> {
     )(input)?;
     match label.parse() {
         Ok(statement) => Ok((rest, statement)),
-        Err(_) => Fault::new(input, "a statement or section of 3.1, 3.1.1 or 5")
-            .hint("no standard has this one")
-            .fail(),
+        Err(_) => {
+            let version = label.split('/').next().unwrap_or_default();
+            let of_version: Vec<String> = Statement::all()
+                .filter(|statement| statement.version().to_string() == version)
+                .map(|statement| statement.to_string())
+                .collect();
+            Fault::new(input, "a statement or section of 3.1, 3.1.1 or 5")
+                .hint("no standard has this one")
+                .nearest(label, of_version.iter().map(String::as_str))
+                .fail()
+        }
     }
 }
 
