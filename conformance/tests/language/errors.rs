@@ -225,6 +225,10 @@ fn what_is_misspelt_is_told_with_the_nearest_name() {
             "f:4:1: found `titel:`, expected `title`, `test`, `version`, `covers`, `errors`, `requires` or `config` before `:`; did you mean `title`?",
         ),
         (
+            "errors: rule-conect",
+            "f:4:9: found `rule-conect`, expected the id of a row of spec/mqtt-errors.tsv; did you mean `rule-connect`?",
+        ),
+        (
             "requires: shard",
             "f:4:11: found `shard`, expected the name of a feature; did you mean `shared`?",
         ),
