@@ -1,0 +1,10 @@
+//! Deliberate faults of our own machines, each a change of one line, and whether the traces of the conformance suite
+//! catch them.
+//!
+//! - [`list`]: the faults, as `conformance/mutants/list.toml` has them.
+//! - [`copy`]: a copy of the sources, to be broken and built.
+//! - [`verdict`]: what the traces say of one fault.
+
+pub mod copy;
+pub mod list;
+pub mod verdict;
