@@ -35,7 +35,9 @@ impl Copy {
             .current_dir(workspace)
             .output()?;
         if !listed.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&listed.stderr).into_owned()));
+            return Err(io::Error::other(
+                String::from_utf8_lossy(&listed.stderr).into_owned(),
+            ));
         }
         // What is there no more must not be built or played.
         let traces = folder.join("conformance/traces");
@@ -85,7 +87,16 @@ impl Copy {
         let target = self.folder.join("target");
         // Traces are many and short: what is built quickly is the quickest. Of a crate only what has changed is built anew.
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--locked", "--offline", "--package", "mutants", "--bin", RUNNER])
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--offline",
+                "--package",
+                "mutants",
+                "--bin",
+                RUNNER,
+            ])
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", &target)
             .env("CARGO_INCREMENTAL", "1")

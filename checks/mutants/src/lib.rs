@@ -5,6 +5,12 @@
 //! - [`copy`]: a copy of the sources, to be broken and built.
 //! - [`verdict`]: what the traces say of one fault.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it waits for processes, and says how long they took"
+)]
+
 pub mod copy;
 pub mod list;
 pub mod verdict;

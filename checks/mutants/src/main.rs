@@ -1,6 +1,12 @@
 //! Breaks a copy of our machines, one fault of the list after the other, plays all traces in memory, and prints which of
 //! them catch it, and the score.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it waits for processes, and says how long they took"
+)]
+
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -73,7 +79,10 @@ fn try_all(arguments: &Arguments) -> io::Result<bool> {
         let copy = Copy::new(&arguments.workspace, folder, Duration::from_secs(arguments.limit))?;
         let start = Instant::now();
         match copy.try_out(None)? {
-            Verdict::Survived => println!("without a fault all traces pass ({} s)", start.elapsed().as_secs()),
+            Verdict::Survived => println!(
+                "without a fault all traces pass ({} s)",
+                start.elapsed().as_secs()
+            ),
             verdict => return Err(io::Error::other(format!("without a fault: {verdict}"))),
         }
         let mut verdicts = Vec::new();
@@ -101,7 +110,11 @@ fn try_all(arguments: &Arguments) -> io::Result<bool> {
     let caught = verdicts.iter().filter(|(_, verdict)| verdict.is_caught()).count();
     println!("score: {caught} of {} faults are caught", verdicts.len());
     for (mutant, verdict) in verdicts.iter().filter(|(_, verdict)| !verdict.is_caught()) {
-        println!("    {}: {verdict}; breaks {}", mutant.name, mutant.breaks.join(", "));
+        println!(
+            "    {}: {verdict}; breaks {}",
+            mutant.name,
+            mutant.breaks.join(", ")
+        );
     }
     Ok(caught == verdicts.len())
 }

@@ -29,8 +29,14 @@ impl Verdict {
             .map(short)
             .collect();
         if !end.is_empty() {
-            let last = said.lines().filter_map(|line| line.strip_prefix(BEGIN)).next_back();
-            by.push(format!("{} ({end})", last.map_or_else(|| "no trace".to_owned(), short)));
+            let last = said
+                .lines()
+                .filter_map(|line| line.strip_prefix(BEGIN))
+                .next_back();
+            by.push(format!(
+                "{} ({end})",
+                last.map_or_else(|| "no trace".to_owned(), short)
+            ));
         }
         if by.is_empty() {
             Self::Survived

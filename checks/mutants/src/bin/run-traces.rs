@@ -27,7 +27,13 @@ fn main() -> ExitCode {
 }
 
 fn play_all() -> io::Result<()> {
-    setrlimit(Resource::As, Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) })?;
+    setrlimit(
+        Resource::As,
+        Rlimit {
+            current: Some(MEMORY),
+            maximum: Some(MEMORY),
+        },
+    )?;
     panic::set_hook(Box::new(|_| {}));
     let paths: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     let mut out = io::stdout().lock();
