@@ -72,19 +72,20 @@ fn try_all(arguments: &Arguments) -> io::Result<bool> {
     // What two faults share is built once for both.
     mutants.sort_by(|a, b| a.file.cmp(&b.file));
     let thrown_away = tempfile::tempdir()?;
-    let work = arguments.work.as_deref().unwrap_or(thrown_away.path());
+    let work = arguments.work.as_deref().unwrap_or_else(|| thrown_away.path());
     let next = AtomicUsize::new(0);
     let worker = |number: usize| {
         let folder = work.join(number.to_string());
         let copy = Copy::new(&arguments.workspace, folder, Duration::from_secs(arguments.limit))?;
         let start = Instant::now();
-        match copy.try_out(None)? {
-            Verdict::Survived => println!(
-                "without a fault all traces pass ({} s)",
-                start.elapsed().as_secs()
-            ),
-            verdict => return Err(io::Error::other(format!("without a fault: {verdict}"))),
+        let verdict = copy.try_out(None)?;
+        if verdict != Verdict::Survived {
+            return Err(io::Error::other(format!("without a fault: {verdict}")));
         }
+        println!(
+            "without a fault all traces pass ({} s)",
+            start.elapsed().as_secs()
+        );
         let mut verdicts = Vec::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
             let start = Instant::now();

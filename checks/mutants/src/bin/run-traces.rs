@@ -1,9 +1,10 @@
 //! Plays all traces in memory, one after the other, and says of each that it begins, and whether it has failed. A trace
 //! that panics has failed. Built anew for each fault, so it is small.
 
+use core::panic::AssertUnwindSafe;
 use std::env;
 use std::io::{self, Write as _};
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
