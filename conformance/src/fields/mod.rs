@@ -5,6 +5,7 @@
 //! - [`Fields::of`]: a packet's fields; [`Fields::with_packet`]: the packet of fields.
 //! - [`resolve`]: the fields that a line of a trace says to send.
 
+mod encoded;
 pub mod event;
 mod from_packet;
 mod resolve;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use mqtt_proto::PacketType;
 
+pub(crate) use encoded::encode;
 pub(crate) use from_packet::{codes, properties};
 pub use resolve::{Unresolved, resolve, resolve_value};
 pub use to_packet::NotAPacket;
@@ -54,6 +56,54 @@ impl Val {
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::Data(text.as_bytes().to_vec())
+    }
+}
+
+impl From<u64> for Val {
+    fn from(number: u64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<u32> for Val {
+    fn from(number: u32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u16> for Val {
+    fn from(number: u16) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u8> for Val {
+    fn from(number: u8) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<bool> for Val {
+    fn from(flag: bool) -> Self {
+        Self::Int(flag.into())
+    }
+}
+
+impl From<&str> for Val {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&[u8]> for Val {
+    fn from(data: &[u8]) -> Self {
+        Self::Data(data.to_vec())
+    }
+}
+
+impl From<(&str, &str)> for Val {
+    fn from((name, value): (&str, &str)) -> Self {
+        Self::Pair(name.to_owned(), value.to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ use mqtt_proto::{PacketType, Version};
 
 use super::inbox::{Arrival, Happened, What, is_packet};
 use super::wanted::Unlike;
+use super::world::World;
 use super::{Link, Played, Player};
 use crate::expect::{Mismatch, fits_event};
 use crate::fields::{Bindings, Val, values};
@@ -25,6 +26,11 @@ pub(super) enum Fit {
 impl<'t> Player<'t, '_> {
     /// Waits for what the line expects; false if it may be and is not.
     pub(super) fn expect(&mut self, line: &'t Line) -> Played<bool> {
+        if let Step::Event(event) = &line.step {
+            if !self.world.tells(&event.name.text, None) {
+                return Ok(false);
+            }
+        }
         let limit = self.limit(line);
         loop {
             match self.fit(line)? {
@@ -141,7 +147,7 @@ impl<'t> Player<'t, '_> {
                 let (conn, _) = self.link(&event.conn);
                 match self.inbox.events(conn).front() {
                     None => Fit::NotYet,
-                    Some(one) => match is_event(event, one, &mut bindings) {
+                    Some(one) => match is_event(event, one, &*self.world, &mut bindings) {
                         Ok(()) => Fit::Yes,
                         Err(differs) => {
                             let mut unlike = Unlike::in_words(one.describe(), None);
@@ -259,7 +265,7 @@ impl<'t> Player<'t, '_> {
                 let (conn, _) = self.link(&event.conn);
                 if let Some(happened) = self.inbox.events(conn).pop_front() {
                     let mut bindings = self.inbox.bindings.clone();
-                    if let Err(differs) = is_event(event, &happened, &mut bindings) {
+                    if let Err(differs) = is_event(event, &happened, &*self.world, &mut bindings) {
                         return self.fail(at, differs.join("; "));
                     }
                     match (&event.result, happened.gives) {
@@ -303,11 +309,21 @@ fn whole_millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn is_event(event: &Event, happened: &Happened, bindings: &mut Bindings) -> Result<(), Vec<String>> {
+fn is_event(
+    event: &Event,
+    happened: &Happened,
+    world: &dyn World,
+    bindings: &mut Bindings,
+) -> Result<(), Vec<String>> {
     if event.name.text != happened.name {
         let differs = format!("expected {}, found {}", event.name.text, happened.name);
         return Err(vec![differs]);
     }
-    fits_event(&event.fields, &event.absent, event.open, &happened.list, bindings)
+    let told = event
+        .fields
+        .iter()
+        .filter(|field| world.tells(happened.name, Some(&field.name)));
+    let told: Vec<_> = told.cloned().collect();
+    fits_event(&told, &event.absent, event.open, &happened.list, bindings)
         .map_err(|all| all.iter().map(Mismatch::to_string).collect())
 }

@@ -62,6 +62,18 @@ pub(super) enum What {
 }
 
 /// An event of the client under test.
+///
+/// ```
+/// use mqtt_conformance::play::inbox::Happened;
+///
+/// // What `event Message topic="t" qos=1 payload="x" as m` expects.
+/// let message = Happened::new("Message")
+///     .with("topic", "t")
+///     .with("qos", 1_u8)
+///     .with("payload", &b"x"[..])
+///     .giving(7_u64);
+/// assert_eq!(message.list.len(), 3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
     /// Its name.
@@ -89,6 +101,38 @@ impl What {
 }
 
 impl Happened {
+    /// An event of this name. The names, and what each has to say, are listed at
+    /// [`ClientUnderTest`](crate::target::client::ClientUnderTest#events).
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            list: Vec::new(),
+            gives: None,
+        }
+    }
+
+    /// It says this, too. What is 0 or empty may be left out.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Val>) -> Self {
+        self.list.push((name, value.into()));
+        self
+    }
+
+    /// It says what these properties say.
+    #[must_use]
+    pub fn with_properties(mut self, properties: &mqtt_proto::Properties<'_>) -> Self {
+        crate::fields::properties(&mut self.list, properties);
+        self
+    }
+
+    /// What `as` binds: of a message the duty to acknowledge it, for `do ack`.
+    #[must_use]
+    pub fn giving(mut self, value: impl Into<Val>) -> Self {
+        self.gives = Some(value.into());
+        self
+    }
+
     pub(super) fn describe(&self) -> String {
         let fields = self
             .list

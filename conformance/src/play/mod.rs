@@ -33,10 +33,10 @@ use wanted::Unlike;
 use world::{Refusal, World};
 
 /// Plays a trace; one that has `cut *` once for every number of bytes, each time in a new world.
-pub fn play(
+pub fn play<'w>(
     trace: &Trace,
     version: Version,
-    mut world: impl FnMut() -> Result<Box<dyn World>, String>,
+    mut world: impl FnMut() -> Result<Box<dyn World + 'w>, String>,
 ) -> Outcome {
     let mut checked = 0;
     for n in 1.. {

@@ -4,9 +4,8 @@ use mqtt_proto::PacketType;
 
 use super::inbox::What;
 use super::{Link, Played, Player};
-use crate::fields::resolve;
+use crate::fields::{encode, resolve};
 use crate::report::failure::hex;
-use crate::target::codec::encode;
 use crate::trace::ast::{Direction, Item, PacketPattern, Position, Wire};
 
 /// The first byte of a CONNECT, without its flags.

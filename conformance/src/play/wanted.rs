@@ -2,9 +2,9 @@
 
 use super::Player;
 use super::inbox::What;
+use crate::fields::encode;
 use crate::fields::{Bindings, Fields, resolve_value, table::Place};
 use crate::report::failure::{Compared, Decoded};
-use crate::target::codec::encode;
 use crate::trace::ast::{Atom, Direction, Event, Item, Line, PacketPattern, Step, Value, Wire};
 use mqtt_proto::Version;
 

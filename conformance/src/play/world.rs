@@ -23,6 +23,13 @@ pub trait World {
         Pace::VIRTUAL
     }
 
+    /// Whether the client under test tells of such events, and in them of this field. Lines with events that it does not tell
+    /// are passed over, fields that it does not tell are not compared.
+    fn tells(&self, event: &str, field: Option<&str>) -> bool {
+        let _ = (event, field);
+        true
+    }
+
     /// Opens a link to the broker under test.
     ///
     /// # Errors

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mqtt_proto::{PacketType, Version};
 use serde::Deserialize;
 
+use crate::fields::encode;
 use crate::fields::{Bindings, resolve};
-use crate::target::codec::encode;
 use crate::trace::Trace;
 use crate::trace::ast::{
     Atom, Conn, Direction, Field, Group, Item, Line, PacketPattern, Position, Quiet, Step, Value, Wire,

@@ -30,6 +30,17 @@ pub fn find(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The traces of this crate.
+///
+/// They are read from the crate's folder, which Cargo keeps for a dependency as well as for a member of a workspace.
+///
+/// # Errors
+///
+/// The folder is not there any more: the program runs elsewhere than where it was built.
+pub fn bundled() -> io::Result<Vec<PathBuf>> {
+    find(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("traces")])
+}
+
 fn collect(path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         found.push(path.to_owned());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mqtt_proto::packet::{Connect, Packet, Publish, PublishHead};
 use mqtt_proto::{PacketType, Properties, QoS, TopicName, Version};
 
-use super::codec::encode;
+use crate::fields::encode;
 use crate::profile::Credentials;
 use crate::trace::Trace;
 use crate::trace::ast::{Atom, Field, Item, Line, Step};

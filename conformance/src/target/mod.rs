@@ -1,12 +1,55 @@
-//! What a trace is run against.
+//! What traces are run against, and how to test a codec, a client or a broker of your own.
 //!
-//! - [`codec`]: every packet line by itself, encoded, decoded and compared.
-//! - [`setup`]: what a trace asks of its target.
-//! - [`client`]: our client in memory; the runner calls it and plays its server.
-//! - [`pair`]: both joined; the runner calls, cuts and watches.
+//! The three traits are small and have nothing of sockets, threads or real time: bytes and time in, bytes out.
+//!
+//! | to test | implement | run against it |
+//! | --- | --- | --- |
+//! | a codec | [`CodecUnderTest`](codec::CodecUnderTest), one method | [`CodecTarget`](codec::CodecTarget) |
+//! | a client | [`ClientUnderTest`](client::ClientUnderTest) | [`ClientTarget`](client::ClientTarget) |
+//! | a broker | [`BrokerUnderTest`](broker::BrokerUnderTest) | [`BrokerTarget`](broker::BrokerTarget) |
+//! | a client with a broker, also with ours | both | [`PairTarget`](pair::PairTarget) |
+//!
+//! Each module begins with an implementation that is whole. The targets have the clock, split and cut what is sent, and turn
+//! what a codec must refuse into connections on which it comes. Our own codec, client and broker are behind the same traits:
+//! [`Codec`](codec::Codec), [`MemoryClient`](client::MemoryClient), [`MemoryBroker`](broker::MemoryBroker), [`Pair`](pair::Pair).
+//!
+//! # A test of yours
+//!
+//! With `mqtt-conformance` among the `dev-dependencies`, all traces of this crate are run in one test.
+//! [`run::bundled`](crate::run::bundled) says where they are. (`OurClient` stands for the client under test.)
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use mqtt_conformance::{fields::Val, play::{call::Call, inbox::Happened, world::Refusal}};
+//! # use mqtt_conformance::target::client::ClientUnderTest;
+//! # struct OurClient;
+//! # impl OurClient { fn new(_: mqtt_proto::Version) -> Self { Self } }
+//! # impl ClientUnderTest for OurClient {
+//! #     fn call(&mut self, _: Duration, _: &Call) -> Result<Option<Val>, Refusal> { Ok(None) }
+//! #     fn handle_input(&mut self, _: Duration, _: &[u8]) {}
+//! #     fn handle_disconnect(&mut self, _: Duration) {}
+//! #     fn poll_event(&mut self, _: Duration) -> Option<Happened> { None }
+//! #     fn poll_transmit(&mut self, _: Duration) -> Option<Vec<u8>> { None }
+//! #     fn wants_close(&self) -> bool { false }
+//! # }
+//! use mqtt_conformance::run::{self, Plan};
+//! use mqtt_conformance::target::Target;
+//! use mqtt_conformance::target::client::ClientTarget;
+//!
+//! // #[test]
+//! fn our_client_keeps_the_standard() {
+//!     let files = run::bundled().expect("the traces are there");
+//!     let report = run::run(&files, &Plan::default(), &|| {
+//!         let client = ClientTarget::new("our client", |wanted| Ok(OurClient::new(wanted.version())));
+//!         vec![Box::new(client) as Box<dyn Target>]
+//!     });
+//!     assert!(report.is_good(), "{report}");
+//! }
+//! ```
+//!
 //! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
-//! - `refusals`: codec traces as tests of the machines.
-//! - [`broker`]: our server in memory, on a virtual clock; the runner plays its clients.
+//! - [`setup`]: what a trace asks of its target; [`wanted`]: the same for whoever makes a machine.
+//! - `refusals`: codec traces as tests of the machines. `outlet`: what they write, packet by packet. `time`: their clock.
 
 pub mod broker;
 pub mod client;
@@ -14,9 +57,12 @@ pub mod codec;
 mod judge;
 mod leftovers;
 pub mod live;
+mod outlet;
 pub mod pair;
 mod refusals;
 pub mod setup;
+mod time;
+pub mod wanted;
 
 use mqtt_proto::Version;
 
@@ -65,4 +111,14 @@ pub enum Outcome {
     Failed(Vec<Failure>),
     /// The trace says nothing about this target, or wants what it cannot do: why.
     NotApplicable(String),
+}
+
+/// Runs what may panic: a panic in words.
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    // After a panic the machine is called no more.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("it panics: {}", text.unwrap_or("without a word"))
+    })
 }

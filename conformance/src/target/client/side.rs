@@ -2,25 +2,22 @@
 
 use core::time::Duration;
 
-use mqtt_proto::Version;
-use mqtt_session::storage::Heap;
-use mqtt_session::{Body, Client, Event, Instant};
-
-use super::{calls, events};
+use super::ClientUnderTest;
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::world::Refusal;
-use crate::target::setup::NewClient;
+use crate::target::guarded;
+use crate::target::outlet::{Outlet, TURNS};
 use crate::trace::ast::{Command, Direction};
 
 #[derive(Debug)]
-pub(in crate::target) struct ClientSide {
-    client: Client<Heap>,
-    rx: Vec<u8>,
+pub(in crate::target) struct ClientSide<C> {
+    client: C,
+    outlet: Outlet,
     link: bool,
-    /// The end was told: when everything is written the client closes the link.
-    closed: bool,
+    /// What went wrong when there was nobody to tell.
+    wrong: Option<String>,
 }
 
 /// What a client has written, and what became of its link then.
@@ -39,13 +36,13 @@ pub(in crate::target) enum Ending {
     Closed,
 }
 
-impl ClientSide {
-    pub(in crate::target) fn new(new: NewClient) -> Self {
+impl<C: ClientUnderTest> ClientSide<C> {
+    pub(in crate::target) fn new(client: C) -> Self {
         Self {
-            client: Client::new(new.config, Heap::with_limits(new.limits)),
-            rx: Vec::new(),
+            client,
+            outlet: Outlet::default(),
             link: false,
-            closed: false,
+            wrong: None,
         }
     }
 
@@ -53,94 +50,95 @@ impl ClientSide {
         self.link
     }
 
-    pub(in crate::target) fn receive(&mut self, bytes: &[u8]) {
-        self.rx.extend_from_slice(bytes);
+    pub(in crate::target) fn receive(&mut self, now: Duration, bytes: &[u8]) -> Result<(), String> {
+        guarded(|| self.client.handle_input(now, bytes))
     }
 
     /// The link is gone.
-    pub(in crate::target) fn lose(&mut self, now: Instant) {
+    pub(in crate::target) fn lose(&mut self, now: Duration) {
         if core::mem::take(&mut self.link) {
-            self.rx.clear();
-            self.client.handle_disconnect(now);
+            self.outlet = Outlet::default();
+            self.wrong = guarded(|| self.client.handle_disconnect(now)).err();
         }
     }
 
-    pub(in crate::target) fn poll_timeout(&self) -> Option<Instant> {
+    pub(in crate::target) fn poll_timeout(&self) -> Option<Duration> {
         self.client.poll_timeout()
     }
 
-    pub(in crate::target) fn call(
-        &mut self,
-        now: Instant,
-        version: Version,
-        call: &Call,
-    ) -> Result<Option<Val>, Refusal> {
-        let given = calls::call(&mut self.client, now, version, call)?;
-        if call.command == Command::Connect {
-            (self.link, self.closed) = (true, false);
+    pub(in crate::target) fn handle_timeout(&mut self, now: Duration) -> Result<(), String> {
+        if self.client.poll_timeout().is_none_or(|at| at > now) {
+            return Ok(());
         }
+        guarded(|| self.client.handle_timeout(now))
+    }
+
+    pub(in crate::target) fn call(&mut self, now: Duration, call: &Call) -> Result<Option<Val>, Refusal> {
+        let given = guarded(|| self.client.call(now, call)).map_err(Refusal::Invalid)??;
+        self.link |= call.command == Command::Connect;
         Ok(given)
     }
 
-    /// Takes what was received and the time, tells the events, and writes what there is to write.
+    /// Tells the events, and writes what there is to write.
     pub(in crate::target) fn pump(
         &mut self,
-        now: Instant,
-        at: Duration,
+        now: Duration,
         conn: usize,
         inbox: &mut Inbox<'_>,
-    ) -> Sent {
+    ) -> Result<Sent, String> {
         let mut sent = Sent {
             bytes: Vec::new(),
             ending: None,
         };
         loop {
-            self.tell_events(now, at, conn, inbox);
+            self.tell_events(now, conn, inbox)?;
             let before = sent.bytes.len();
-            while let Some(transmit) = self.client.poll_transmit().filter(|_| self.link) {
-                let mut packet = transmit.head.to_vec();
-                if let Body::Bytes(body) = transmit.body {
-                    packet.extend_from_slice(body);
+            for turns in 0.. {
+                if turns > TURNS {
+                    return Err(format!("the client writes again and again, and it is {now:?}"));
                 }
-                if let Some(n) = inbox.cut_after(conn, Direction::ToServer, &packet) {
-                    self.client.handle_written(now, n);
-                    inbox.cut_packet(at, conn, Direction::ToServer, &packet, n);
-                    sent.bytes.extend_from_slice(&packet[..n]);
+                let written = if self.link {
+                    guarded(|| self.client.poll_transmit(now))?
+                } else {
+                    None
+                };
+                let Some(bytes) = written.filter(|bytes| !bytes.is_empty()) else {
+                    break;
+                };
+                let cut = self.outlet.pass(now, conn, Direction::ToServer, &bytes, inbox);
+                let passes = cut.unwrap_or(bytes.len()).min(bytes.len());
+                guarded(|| self.client.handle_written(now, passes))?;
+                sent.bytes.extend_from_slice(&bytes[..passes]);
+                if cut.is_some() {
                     sent.ending = Some(Ending::Cut);
                     self.lose(now);
-                    self.tell_events(now, at, conn, inbox);
-                    return sent;
+                    self.tell_events(now, conn, inbox)?;
+                    return Ok(sent);
                 }
-                self.client.handle_written(now, packet.len());
-                inbox.bytes(at, conn, Direction::ToServer, &packet);
-                sent.bytes.extend_from_slice(&packet);
             }
             if sent.bytes.len() == before {
                 break;
             }
         }
-        if self.link && self.closed {
-            inbox.end(at, conn, Direction::ToServer);
+        if self.link && self.client.wants_close() {
+            inbox.end(now, conn, Direction::ToServer);
             sent.ending = Some(Ending::Closed);
             self.lose(now);
-            self.tell_events(now, at, conn, inbox);
+            self.tell_events(now, conn, inbox)?;
         }
-        sent
+        Ok(sent)
     }
 
-    fn tell_events(&mut self, now: Instant, at: Duration, conn: usize, inbox: &mut Inbox<'_>) {
-        loop {
-            let handled = self.client.handle_input(now, &self.rx);
-            let (consumed, event) = (handled.consumed, handled.event);
-            let is_none = event.is_none();
-            if let Some(event) = event {
-                self.closed |= matches!(event, Event::Closed(_));
-                inbox.event(at, conn, events::happened(self.client.resolve(event)));
-            }
-            self.rx.drain(..consumed);
-            if is_none {
-                return;
+    fn tell_events(&mut self, now: Duration, conn: usize, inbox: &mut Inbox<'_>) -> Result<(), String> {
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
+        for _ in 0..=TURNS {
+            match guarded(|| self.client.poll_event(now))? {
+                Some(event) => inbox.event(now, conn, event),
+                None => return Ok(()),
             }
         }
+        Err(format!("the client tells events without end, and it is {now:?}"))
     }
 }

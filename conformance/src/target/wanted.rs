@@ -1,0 +1,86 @@
+//! What a trace wants of the machine that is made for it.
+
+use core::cell::Cell;
+
+use mqtt_proto::Version;
+
+use super::setup::Setting;
+use crate::trace::Trace;
+
+/// The version that is played, and the `config:` of the trace.
+///
+/// Whoever makes a machine asks for the settings that it has by their names. A trace with a setting that nobody asked for is
+/// not applicable: it would show something else than it says.
+#[derive(Debug)]
+pub struct Wanted<'t> {
+    trace: &'t Trace,
+    version: Version,
+    /// By the place of the setting.
+    asked: Vec<Cell<bool>>,
+}
+
+impl<'t> Wanted<'t> {
+    pub(super) fn new(trace: &'t Trace, version: Version) -> Self {
+        Self {
+            trace,
+            version,
+            asked: vec![Cell::new(false); trace.head.config.len()],
+        }
+    }
+
+    /// The version that is to be spoken.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The setting of this name, if the trace has it and it is a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.setting(name)? {
+            (asked, Setting::Number(number)) => {
+                asked.set(true);
+                Some(number)
+            }
+            (_, Setting::Word(_)) => None,
+        }
+    }
+
+    /// The setting of this name, if the trace has it and it is a word.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<&'t str> {
+        match self.setting(name)? {
+            (asked, Setting::Word(word)) => {
+                asked.set(true);
+                Some(word)
+            }
+            (_, Setting::Number(_)) => None,
+        }
+    }
+
+    fn setting(&self, name: &str) -> Option<(&Cell<bool>, Setting<'t>)> {
+        let at = self
+            .trace
+            .head
+            .config
+            .iter()
+            .position(|field| field.name == name)?;
+        Some((self.asked.get(at)?, Setting::of(self.trace.head.config.get(at)?)?))
+    }
+
+    /// The trace, all of its settings taken as asked for.
+    pub(super) fn trace(&self) -> &'t Trace {
+        self.asked.iter().for_each(|asked| asked.set(true));
+        self.trace
+    }
+
+    /// Makes a machine; an error if a setting was not asked for.
+    pub(super) fn make<M>(&self, make: &dyn Fn(&Self) -> Result<M, String>) -> Result<M, String> {
+        let made = make(self)?;
+        let mut settings = self.asked.iter().zip(&self.trace.head.config);
+        match settings.find(|(asked, _)| !asked.get()) {
+            Some((_, field)) => Err(format!("its setting {field} is none that this target has")),
+            None => Ok(made),
+        }
+    }
+}
