@@ -1,5 +1,6 @@
 //! A runner that cannot fail is worth nothing: what it reports of traces that do not hold.
 
+use core::time::Duration;
 use std::path::Path;
 
 use mqtt_conformance::report::{Report, Run};
@@ -277,15 +278,19 @@ fn a_failure_is_reported_with_its_place_and_the_exchange() {
     let text = "title: t\ntest: broker\nversion: 5\n-> CONNECT client_id=\"a\" keep_alive=4 clean_start=1\n<- CONNACK ..\n+ 1500ms\n-> hex c0 00\n<- PINGRESP\n-> PUBLISH topic=\"t\" qos=1 id=7 payload=\"x\"\n<- PUBACK id=7\n";
     let trace = Trace::parse("t", text).unwrap();
     let mut report = Report::default();
-    let run = Run {
-        version: Version::V5,
-        target: "broker".to_owned(),
-        is_test: true,
-        outcome: MemoryBroker.run(&trace, Version::V5),
-    };
-    report.add(Path::new("f.trace"), &trace, run);
+    let outcome = MemoryBroker.run(&trace, Version::V5);
+    let took = Duration::ZERO;
+    let run = Run::new(
+        Path::new("f.trace"),
+        &trace,
+        Version::V5,
+        &MemoryBroker,
+        outcome,
+        took,
+    );
+    report.add(run);
     assert!(!report.is_good());
-    let wanted = "f.trace:10:1: [broker, MQTT 5] code: expected 0, found 16
+    let wanted = "f.trace:10:1: [broker in memory, MQTT 5] code: expected 0, found 16
     expected    <- PUBACK id=7
                    40 02 00 07
     seen        <- PUBACK id=7 code=0x10

@@ -2,11 +2,13 @@
 //!
 //! - `run`: runs traces; `target`: against what.
 //! - `statements`: what shows each statement.
-//! - `reporting`: the options of all commands that run traces: which, how many at a time, and what is printed.
+//! - `reporting`: the options of all commands that run traces: which, how many at a time, what is printed, what makes the
+//!   check fail; `progress`: the bar meanwhile.
 //!
 //! A command ends with `Ok(true)` if all is well (exit status 0), `Ok(false)` if something is not as it should be (1), and
 //! an error in words for bad input (2).
 
+mod progress;
 mod reporting;
 mod run;
 mod statements;
@@ -24,7 +26,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run traces; the exit status is 0 if all pass, 1 if one fails, 2 if a file is no trace or nothing could be run.
+    /// Run traces; the exit status is 0 if all is well, 1 if one fails or whatever else --fail-on says, 2 if a file is no trace
+    /// or nothing could be run.
     Run(run::Arguments),
     /// Run all traces in memory, and say for every statement that binds a role by which traces and tests it is shown, or why
     /// by none; the exit status is 0 if none is missing, 1 otherwise, 2 if nothing could be looked at.

@@ -39,7 +39,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<bool, String> {
         let What::Live(address) = &self.target else {
             self.is_for_memory()?;
-            return self.reporting.run(1, &|| self.target.in_memory());
+            return self.reporting.run(1, None, &|| self.target.in_memory());
         };
         let profile = match &self.profile {
             Some(file) => Profile::read(file).map_err(|e| e.to_string())?,
@@ -50,12 +50,14 @@ impl Arguments {
         let jobs = profile.jobs.unwrap_or(16);
         let broker = address
             .connect()?
-            .with_profile(profile)
+            .with_profile(profile.clone())
             .with_pace(Pace::real(patience, slack))
             .without(self.without);
         let broker: &LiveBroker = &broker;
-        self.reporting
-            .run(jobs, &|| vec![Box::new(broker.clone()) as Box<dyn Target>])
+        let profile = self.profile.as_ref().map(|_| &profile);
+        self.reporting.run(jobs, profile, &|| {
+            vec![Box::new(broker.clone()) as Box<dyn Target>]
+        })
     }
 
     /// Options that say something of a live broker are of no use in memory.

@@ -1,13 +1,19 @@
 //! Finding traces and running them.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "the report says how long each run took in real time"
+)]
+
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use std::{fs, io};
 
 use mqtt_proto::{PacketType, Statement};
 
 use crate::report::{Report, Run};
-use crate::target::Target;
+use crate::target::{Outcome, Target};
 use crate::trace::Trace;
 use crate::trace::ast::{Atom, Group, Item, Line, Step};
 
@@ -73,6 +79,28 @@ pub type MakeTargets<'m> = dyn Fn() -> Vec<Box<dyn Target>> + Sync + 'm;
 /// Traces that subscribe to more than their own topics are run alone, after the others. The report is in the order of
 /// the files however many run at a time.
 pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report {
+    run_watched(files, plan, targets, &|_| {})
+}
+
+/// How far a run of many traces is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Traces that are done.
+    pub done: usize,
+    /// Traces that are to be run.
+    pub of: usize,
+    /// Traces of which a run failed.
+    pub failed: usize,
+}
+
+/// [`run`], which says after each trace how far it is; from several threads if several traces run at a time.
+pub fn run_watched(
+    files: &[PathBuf],
+    plan: &Plan,
+    targets: &MakeTargets<'_>,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Report {
     let traces: Vec<_> = files.iter().map(|file| Trace::read(file)).collect();
     let (mut together, mut alone) = (Vec::new(), Vec::new());
     for (i, trace) in traces.iter().enumerate() {
@@ -87,12 +115,20 @@ pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report 
             list.push((i, trace));
         }
     }
-    let next = AtomicUsize::new(0);
+    let of = together.len() + alone.len();
+    let (next, finished, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let work = |list: &[(usize, &Trace)]| {
         let mut targets = targets();
         let mut done = Vec::new();
         while let Some(&(i, trace)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((i, run_one(trace, &mut targets)));
+            let runs = run_one(&files[i], trace, &mut targets);
+            let is_failed = runs.iter().any(|run| matches!(run.outcome, Outcome::Failed(_)));
+            watch(Progress {
+                done: finished.fetch_add(1, Ordering::Relaxed) + 1,
+                of,
+                failed: failed.fetch_add(usize::from(is_failed), Ordering::Relaxed) + usize::from(is_failed),
+            });
+            done.push((i, runs));
         }
         done
     };
@@ -113,32 +149,24 @@ pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report 
     done.extend(work(&alone));
     done.sort_by_key(|(i, _)| *i);
 
-    let mut report = Report::default();
-    let mut done = done.into_iter().peekable();
-    for (i, (file, trace)) in files.iter().zip(traces).enumerate() {
-        match trace {
-            Err(error) => report.unreadable(&error),
-            Ok(trace) => {
-                if let Some((_, runs)) = done.next_if(|(of, _)| *of == i) {
-                    runs.into_iter().for_each(|run| report.add(file, &trace, run));
-                }
-            }
-        }
-    }
+    let mut report = Report::on(plan.only.clone());
+    traces
+        .into_iter()
+        .filter_map(Result::err)
+        .for_each(|error| report.unreadable(error));
+    let runs = done.into_iter().flat_map(|(_, runs)| runs);
+    runs.for_each(|run| report.add(run));
     report
 }
 
-fn run_one(trace: &Trace, targets: &mut [Box<dyn Target>]) -> Vec<Run> {
+fn run_one(file: &Path, trace: &Trace, targets: &mut [Box<dyn Target>]) -> Vec<Run> {
     let mut runs = Vec::new();
     for &version in &trace.head.versions {
         for target in targets.iter_mut().filter(|target| target.takes(trace)) {
+            let start = Instant::now();
             let outcome = target.run(trace, version);
-            runs.push(Run {
-                version,
-                target: target.name().to_owned(),
-                is_test: target.is_tested_by(trace.head.test),
-                outcome,
-            });
+            let took = start.elapsed();
+            runs.push(Run::new(file, trace, version, target.as_ref(), outcome, took));
         }
     }
     runs

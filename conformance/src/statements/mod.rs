@@ -41,7 +41,7 @@ impl Who {
     /// Every role.
     pub const ALL: [Self; 3] = [Self::Client, Self::Server, Self::Codec];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Server => "server",
@@ -50,7 +50,7 @@ impl Who {
     }
 
     /// What one packet decides (`is_bytes`) is the same code in every role, so that a trace of the codec shows it.
-    const fn is_shown_by(self, test: Test, is_bytes: bool) -> bool {
+    pub(crate) const fn is_shown_by(self, test: Test, is_bytes: bool) -> bool {
         match (self, test) {
             (Self::Codec, _)
             | (Self::Client, Test::Client)
@@ -77,6 +77,28 @@ impl FromStr for Who {
             .find(|who| who.name() == text)
             .ok_or_else(|| format!("`{text}` is none of client, server, codec"))
     }
+}
+
+/// A statement that binds a role.
+pub(crate) struct Bound {
+    pub(crate) statement: Statement,
+    /// The bytes of one packet decide it.
+    pub(crate) is_bytes: bool,
+    /// Why no trace shows it.
+    pub(crate) reason: Option<String>,
+}
+
+/// The statements that bind a role.
+pub(crate) fn bound(who: Who) -> Vec<Bound> {
+    let untested = table::untested(who);
+    let binding = table::bindings().into_iter().filter(|binding| binding.binds(who));
+    binding
+        .map(|binding| Bound {
+            statement: binding.statement,
+            is_bytes: binding.is_bytes,
+            reason: untested.get(&binding.statement).map(ToString::to_string),
+        })
+        .collect()
 }
 
 /// What shows the statements that bind one role.
