@@ -30,6 +30,9 @@ impl Copy {
     ///
     /// git is not there, or a file cannot be copied.
     pub fn new(workspace: &Path, folder: PathBuf, limit: Duration) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        // Programs are started in it.
+        let folder = fs::canonicalize(folder)?;
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace)

@@ -74,3 +74,34 @@ impl fmt::Display for Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_before_the_end_is_caught_by_all_that_failed() {
+        let said = "begin conformance/traces/a/b.trace\nfailed conformance/traces/a/b.trace\nbegin conformance/traces/c.trace\n";
+        assert_eq!(Verdict::of(said, ""), Verdict::Caught(vec!["a/b".to_owned()]));
+    }
+
+    #[test]
+    fn a_trace_that_does_not_end_has_caught_it_and_it_is_said_how() {
+        let said = "begin conformance/traces/a/b.trace\nbegin conformance/traces/c.trace\n";
+        let verdict = Verdict::of(said, "time out after 60 s");
+        assert_eq!(verdict.to_string(), "CAUGHT BY 1: c (time out after 60 s)");
+        assert!(verdict.is_caught());
+    }
+
+    #[test]
+    fn what_all_traces_let_pass_has_survived_and_what_does_not_build_is_not_caught() {
+        let said = "begin conformance/traces/a/b.trace\n";
+        assert_eq!(Verdict::of(said, ""), Verdict::Survived);
+        let verdict = Verdict::does_not_build("warning: x\nerror[E0308]: mismatched types\n --> y\n");
+        assert_eq!(
+            verdict.to_string(),
+            "DOES NOT BUILD: error[E0308]: mismatched types"
+        );
+        assert!(!verdict.is_caught());
+    }
+}

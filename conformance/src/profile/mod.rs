@@ -20,7 +20,8 @@
 //! - [`Broker`]: how a live broker is reached, what it takes, and how it is restarted.
 //! - [`Client`]: how a live client is called.
 //! - [`Limits`]: what the target takes at most, and what a trace needs.
-//! - [`Known`]: what is known to fail.
+//! - [`Known`]: what is known to fail; [`Measured`]: what the last run of all traces has given.
+//! - [`findings`]: what is known of all targets in a folder, as a text for people.
 //! - `rewrite`: a trace with the names and credentials that a broker wants.
 //! - `words`: how values are written.
 
@@ -28,8 +29,10 @@ mod broker;
 mod client;
 mod command;
 mod error;
+pub mod findings;
 mod known;
 mod limits;
+mod measured;
 mod rewrite;
 mod words;
 
@@ -47,6 +50,7 @@ pub use command::CommandLine;
 pub use error::ProfileError;
 pub use known::{Known, trace_name};
 pub use limits::Limits;
+pub use measured::{Measured, Sum};
 pub use words::time;
 
 use crate::trace::Trace;
@@ -82,6 +86,9 @@ pub struct Profile {
     /// What is known to fail.
     #[serde(default)]
     pub known: Vec<Known>,
+    /// What the last run of all traces has given; says nothing to the runner. Default: nothing.
+    #[serde(default)]
+    pub measured: Option<Measured>,
 }
 
 impl Profile {
@@ -98,6 +105,7 @@ impl Profile {
             broker: Broker::default(),
             client: Client::default(),
             known: Vec::new(),
+            measured: None,
         }
     }
 

@@ -118,6 +118,10 @@ pub(super) fn versions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     list(deserializer)
 }
 
+pub(super) fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+    Written::deserialize(deserializer).map(|written| written.0)
+}
+
 pub(super) fn some_versions<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<Version>>, D::Error> {
