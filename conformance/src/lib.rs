@@ -7,6 +7,7 @@
 //! - [`target`]: what traces are run against.
 //! - [`profile`]: what the runner has to know of a target that it did not make.
 //! - [`run`]: finding traces and running them; [`report`]: what came of it.
+//! - [`update`]: writing the expectations of a trace anew, as they were seen.
 //! - [`statements`]: which statements are shown, by what, and which are not.
 
 pub mod expect;
@@ -18,3 +19,4 @@ pub mod run;
 pub mod statements;
 pub mod target;
 pub mod trace;
+pub mod update;

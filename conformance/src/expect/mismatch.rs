@@ -59,7 +59,10 @@ pub fn shown(value: &Val) -> String {
         Val::Group {
             text: Some(text),
             list,
-        } => format!("{{{} {}}}", Data(text), fields(list)),
+        } => {
+            let gap = if list.is_empty() { "" } else { " " };
+            format!("{{{}{gap}{}}}", Data(text), fields(list))
+        }
         Val::Pair(name, value) => format!("({} {})", Text(name), Text(value)),
     }
 }

@@ -42,6 +42,12 @@ impl<'t> Player<'t, '_> {
                         Some(lines) => self.lines(lines),
                         None if seen.is_empty() => self.fail(at, "expected one of these, seen nothing"),
                         None => {
+                            let first: Vec<&Line> = branches
+                                .iter()
+                                .flat_map(|lines| first_expectations(lines))
+                                .filter(|line| self.is_expectation(&line.step))
+                                .collect();
+                            self.note_instead(&first);
                             let mut failure = Failure::new(at, "none of these fits");
                             failure.compared = seen;
                             Err(Stop::Failed(Box::new(failure)))
@@ -82,6 +88,7 @@ impl<'t> Player<'t, '_> {
                 let unlike = seen.map_or_else(|| Unlike::in_words("nothing", None), |unlike| *unlike);
                 let compared = self.all_compared(&left, unlike);
                 let at = left.first().map_or(at, |line| line.at);
+                self.note_instead(&left);
                 return Err(Stop::Failed(Box::new(Failure::unlike(at, compared))));
             }
             self.wait(at, limit)?;

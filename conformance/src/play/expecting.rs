@@ -39,12 +39,16 @@ impl<'t> Player<'t, '_> {
                     return Ok(true);
                 }
                 Fit::No(_) if line.maybe => return Ok(false),
-                Fit::No(unlike) => return self.unlike(line, *unlike),
+                Fit::No(unlike) => {
+                    self.note_instead(&[line]);
+                    return self.unlike(line, *unlike);
+                }
                 Fit::NotYet if self.world.now() < limit => {
                     self.wait(line.at, limit)?;
                 }
                 Fit::NotYet if line.maybe => return Ok(false),
                 Fit::NotYet => {
+                    self.note_instead(&[line]);
                     let waited = whole_millis(limit.saturating_sub(self.last));
                     let seen = match self.half_refused(line) {
                         Some(what) => Unlike::in_words(

@@ -6,6 +6,7 @@
 //! - `expecting`: the lines of the side under test, `refused` and `quiet`.
 //! - `wanted`: what a line expects, with its bytes, beside what came.
 //! - `blocks`: `either` and `any-order`.
+//! - [`instead`]: what came in place of what a line expects.
 //! - [`call`]: the calls of a client's interface.
 //!
 //! Each step has a time at which it is done; spans (`in`) count from the last step that happened.
@@ -14,6 +15,7 @@ mod blocks;
 pub mod call;
 mod expecting;
 pub mod inbox;
+pub mod instead;
 mod sending;
 mod wanted;
 pub mod world;
@@ -29,6 +31,7 @@ use crate::trace::Trace;
 use crate::trace::ast::{Atom, Conn, Direction, Do, Line, Position, Quiet, Step};
 use call::Call;
 use inbox::{Inbox, What};
+use instead::Instead;
 use wanted::Unlike;
 use world::{Refusal, World};
 
@@ -53,6 +56,7 @@ pub fn play<'w>(
                     failure.notes.push(format!("with `cut *` after {n} bytes"));
                 }
                 failure.exchange = player.inbox.take_record();
+                failure.instead = player.instead.take();
                 return Outcome::Failed(vec![*failure]);
             }
         }
@@ -83,6 +87,8 @@ struct Player<'t, 'w> {
     last: Duration,
     /// The length of the packet that `cut *` cuts.
     every_len: Option<usize>,
+    /// What came in place of what a line expects, once it has failed.
+    instead: Option<Instead>,
     steps: usize,
 }
 
@@ -108,6 +114,7 @@ impl<'t, 'w> Player<'t, 'w> {
             links: Vec::new(),
             last,
             every_len: None,
+            instead: None,
             steps: 0,
         }
     }

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::play::instead::Instead;
 use crate::trace::ast::{Direction, Position};
 
 /// A line that did not come out as it says.
@@ -19,6 +20,8 @@ pub struct Failure {
     pub notes: Vec<String>,
     /// What went over the wire up to then, and what else happened.
     pub exchange: Vec<Exchanged>,
+    /// What came in place of what the line expects, if the line could be written anew from it.
+    pub instead: Option<Instead>,
 }
 
 /// What was expected beside what was seen.

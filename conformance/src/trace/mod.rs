@@ -27,6 +27,8 @@ mod syntax;
 
 use std::path::Path;
 
+pub(crate) use syntax::extent;
+
 pub use ast::{Head, Line, Step, Test};
 pub use error::TraceError;
 pub(crate) use error::nearest;

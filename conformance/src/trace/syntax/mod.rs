@@ -6,7 +6,9 @@
 //! - `value`: values and fields.
 //! - `packet`: packets.
 //! - `line`: steps and head lines.
+//! - [`extent`]: where the parts of a line begin and end, for whoever writes it anew.
 
+pub(crate) mod extent;
 mod fault;
 mod head;
 mod line;
