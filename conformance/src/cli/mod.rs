@@ -1,6 +1,6 @@
 //! The commands of the program, one file each.
 //!
-//! - `run`: runs traces; `target`: against what.
+//! - `run`: runs traces; `target`: against what; `update`: writes their expectations anew.
 //! - `statements`: what shows each statement.
 //! - `reporting`: the options of all commands that run traces: which, how many at a time, what is printed, what makes the
 //!   check fail; `progress`: the bar meanwhile.
@@ -13,6 +13,7 @@ mod reporting;
 mod run;
 mod statements;
 mod target;
+mod update;
 
 use clap::{Parser, Subcommand};
 

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::report::{Condition, FailOn, Report, Text};
 use mqtt_conformance::run::{self, MakeTargets, Plan};
+use mqtt_conformance::trace::Trace;
 use mqtt_proto::Statement;
 
 use super::progress::Bar;
@@ -52,7 +53,7 @@ enum Format {
 
 impl Reporting {
     /// The trace files that were asked for.
-    fn files(&self) -> Result<Vec<PathBuf>, String> {
+    pub(super) fn files(&self) -> Result<Vec<PathBuf>, String> {
         let inside = Path::new("traces");
         let all = [if inside.is_dir() {
             inside.to_owned()
@@ -69,6 +70,12 @@ impl Reporting {
             return Err(format!("no .{} file in what was given", run::EXTENSION));
         }
         Ok(files)
+    }
+
+    /// Whether a trace is one of those that were asked for.
+    pub(super) fn wants(&self, trace: &Trace) -> bool {
+        let covers = |(_, statement): &(_, Statement)| self.only.contains(statement);
+        self.only.is_empty() || trace.head.covers.iter().any(covers)
     }
 
     /// Runs the traces that were asked for, so many at a time if nothing was said, and prints what came of it.

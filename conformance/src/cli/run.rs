@@ -7,11 +7,13 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use mqtt_conformance::play::world::Pace;
 use mqtt_conformance::profile::{Profile, time};
+use mqtt_conformance::run::MakeTargets;
 use mqtt_conformance::target::live::LiveBroker;
 use mqtt_conformance::target::{Target, setup};
 
 use super::reporting::Reporting;
 use super::target::What;
+use super::update::Updating;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -32,6 +34,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time)]
     slack: Option<Duration>,
     #[command(flatten)]
+    updating: Updating,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
@@ -39,7 +43,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<bool, String> {
         let What::Live(address) = &self.target else {
             self.is_for_memory()?;
-            return self.reporting.run(1, None, &|| self.target.in_memory());
+            return self.run_against(1, None, &|| self.target.in_memory());
         };
         let profile = match &self.profile {
             Some(file) => Profile::read(file).map_err(|e| e.to_string())?,
@@ -52,12 +56,24 @@ impl Arguments {
             .connect()?
             .with_profile(profile.clone())
             .with_pace(Pace::real(patience, slack))
-            .without(self.without);
+            .without(self.without.clone());
         let broker: &LiveBroker = &broker;
         let profile = self.profile.as_ref().map(|_| &profile);
-        self.reporting.run(jobs, profile, &|| {
+        self.run_against(jobs, profile, &|| {
             vec![Box::new(broker.clone()) as Box<dyn Target>]
         })
+    }
+
+    fn run_against(
+        &self,
+        jobs: usize,
+        profile: Option<&Profile>,
+        targets: &MakeTargets<'_>,
+    ) -> Result<bool, String> {
+        if self.updating.update {
+            return self.updating.run(&self.reporting, targets);
+        }
+        self.reporting.run(jobs, profile, targets)
     }
 
     /// Options that say something of a live broker are of no use in memory.

@@ -263,3 +263,57 @@ fn the_difference_is_shown_as_a_unified_diff() {
         ""
     );
 }
+
+fn program(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mqtt-conformance"))
+        .args(arguments)
+        .output()
+        .expect("the program starts");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn the_program_writes_the_file_unless_it_is_a_dry_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.trace");
+    let file = path.display().to_string();
+    let before = with_head(
+        "broker",
+        "5",
+        &format!("{BROKER}a -> PINGREQ\na <- PUBACK id=1\n"),
+    );
+    std::fs::write(&path, &before).expect("it can be written");
+    let text = || std::fs::read_to_string(&path).expect("it can be read");
+
+    let (code, said) = program(&["run", "--update", "--dry-run", &file]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("-a <- PUBACK id=1\n+a <- PINGRESP\n"), "{said}");
+    assert!(
+        said.ends_with("1 traces would be written anew, 0 still fail\n"),
+        "{said}"
+    );
+    assert_eq!(text(), before);
+
+    let (code, said) = program(&["run", "--update", &file]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(text(), before.replace("PUBACK id=1", "PINGRESP"));
+
+    let (code, said) = program(&["run", "--update", &file]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "0 traces written anew, 0 still fail\n")
+    );
+
+    std::fs::write(
+        &path,
+        with_head("broker", "5", "a -> CONNECT\na <- CONNACK ..\na <- PINGRESP\n"),
+    )
+    .expect("it can be written");
+    let (code, said) = program(&["run", "--update", &file]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.ends_with("0 traces written anew, 1 still fail\n"), "{said}");
+
+    let (code, said) = program(&["run", "--dry-run", &file]);
+    assert_eq!(code, Some(2), "{said}");
+}
