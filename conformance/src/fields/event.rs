@@ -227,9 +227,10 @@ impl Command {
     /// of a subscription with its options.
     #[must_use]
     pub fn arguments(self) -> Vec<Spec> {
-        let chosen: &[&str] = match self {
-            Self::Publish => &["id", "dup"],
-            _ => &["id"],
+        let chosen: &[&str] = if self == Self::Publish {
+            &["id", "dup"]
+        } else {
+            &["id"]
         };
         let mut all: Vec<Spec> = Place::Packet(self.packet_type())
             .all()

@@ -1,5 +1,10 @@
 //! What came instead of what a line expects, for whoever writes the line anew.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "only expectations have something that comes in their place"
+)]
+
 use mqtt_proto::Version;
 
 use super::Player;

@@ -1,5 +1,10 @@
 //! A line, from what came in its place.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named cannot be written anew"
+)]
+
 use core::ops::Range;
 
 use mqtt_proto::{PacketType, Version};

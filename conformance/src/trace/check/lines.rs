@@ -1,5 +1,10 @@
 //! The steps of a trace, in their order.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not named has no parts to look into"
+)]
+
 use std::collections::BTreeMap;
 
 use mqtt_proto::{PacketType, Version};

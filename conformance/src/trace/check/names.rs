@@ -1,5 +1,7 @@
 //! Client ids and topics of a trace begin with its own name.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "what is not named has no topics")]
+
 use mqtt_proto::PacketType;
 
 use crate::trace::Trace;

@@ -1,5 +1,10 @@
 //! Whether fields are fields of what they stand in, and values of their kind.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a value that is none of the right ones is a wrong one"
+)]
+
 use std::collections::BTreeSet;
 
 use crate::fields::event::Says;
