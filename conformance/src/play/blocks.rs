@@ -20,7 +20,7 @@ impl<'t> Player<'t, '_> {
             let mut seen = Vec::new();
             for lines in branches {
                 for line in first_expectations(lines) {
-                    if !self.is_expectation(&line.step) {
+                    if !self.is_expectation(&line.step) || self.is_untold(line) {
                         continue;
                     }
                     match self.fit(line)? {
@@ -61,7 +61,7 @@ impl<'t> Player<'t, '_> {
     /// Waits until each line has been met, whichever comes first. An earlier line has the first choice.
     pub(super) fn any_order(&mut self, at: Position, lines: &'t [Line]) -> Played {
         self.inbox.ahead = &[];
-        let mut left: Vec<&Line> = lines.iter().collect();
+        let mut left: Vec<&Line> = lines.iter().filter(|line| !self.is_untold(line)).collect();
         let limit = lines
             .iter()
             .map(|line| self.limit(line))

@@ -24,12 +24,15 @@ pub(super) enum Fit {
 }
 
 impl<'t> Player<'t, '_> {
+    /// An event that the client under test does not tell.
+    pub(super) fn is_untold(&self, line: &Line) -> bool {
+        matches!(&line.step, Step::Event(event) if !self.world.tells(&event.name.text, None))
+    }
+
     /// Waits for what the line expects; false if it may be and is not.
     pub(super) fn expect(&mut self, line: &'t Line) -> Played<bool> {
-        if let Step::Event(event) = &line.step {
-            if !self.world.tells(&event.name.text, None) {
-                return Ok(false);
-            }
+        if self.is_untold(line) {
+            return Ok(false);
         }
         let limit = self.limit(line);
         loop {

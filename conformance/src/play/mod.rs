@@ -344,7 +344,10 @@ impl<'t, 'w> Player<'t, 'w> {
                 at,
                 format!("expected the call to be refused as {wanted}, but it was taken"),
             ),
-            (Err(Refusal::Refused(name, _)), Some(wanted)) if name == wanted => Ok(()),
+            (Err(Refusal::Refused(name, _)), Some(wanted)) if name.is_empty() || name == wanted => Ok(()),
+            (Err(Refusal::Refused(name, why)), None) if name.is_empty() => {
+                Err(Stop::NotApplicable(format!("the client refuses `{text}`: {why}")))
+            }
             (Err(Refusal::Refused(name, why)), _) => {
                 self.fail(at, format!("the call was refused as {name}: {why}"))
             }

@@ -67,6 +67,10 @@ pub trait World {
 #[non_exhaustive]
 pub enum Refusal {
     /// The client refused it: the name of the refusal, and the refusal in words.
+    ///
+    /// The name is that of a variant of [`mqtt_session::Refused`]; empty if the client has nothing like these. Then every
+    /// refusal that a trace wants is this, and a trace that wants the call to be taken is not applicable: no standard says what a
+    /// client must do for its user.
     Refused(String, String),
     /// It cannot be written like this.
     Invalid(String),

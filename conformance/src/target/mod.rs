@@ -64,8 +64,11 @@ pub mod setup;
 mod time;
 pub mod wanted;
 
+use std::borrow::Cow;
+
 use mqtt_proto::Version;
 
+use crate::profile::Profile;
 use crate::trace::{Test, Trace};
 
 pub use crate::report::failure::Failure;
@@ -111,6 +114,15 @@ pub enum Outcome {
     Failed(Vec<Failure>),
     /// The trace says nothing about this target, or wants what it cannot do: why.
     NotApplicable(String),
+}
+
+/// The trace as a target of this profile wants it, or why it is not applicable.
+fn applied<'t>(
+    profile: Option<&Profile>,
+    trace: &'t Trace,
+    version: Version,
+) -> Result<Cow<'t, Trace>, String> {
+    profile.map_or(Ok(Cow::Borrowed(trace)), |profile| profile.apply(trace, version))
 }
 
 /// Runs what may panic: a panic in words.

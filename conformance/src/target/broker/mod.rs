@@ -71,12 +71,13 @@ use mqtt_proto::Version;
 
 use super::outlet::{Outlet, SPINS, TURNS};
 use super::wanted::Wanted;
-use super::{Outcome, Target, guarded, refusals};
+use super::{Outcome, Target, applied, guarded, refusals};
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
 use crate::play::world::{Refusal, World};
+use crate::profile::Profile;
 use crate::trace::ast::Direction;
 use crate::trace::{Test, Trace};
 pub(super) use ours::OurBroker;
@@ -138,6 +139,7 @@ type Make<B> = dyn Fn(&Wanted<'_>) -> Result<B, String>;
 pub struct BrokerTarget<B> {
     name: String,
     make: Box<Make<B>>,
+    profile: Option<Profile>,
 }
 
 impl<B> core::fmt::Debug for BrokerTarget<B> {
@@ -155,8 +157,17 @@ impl<B: BrokerUnderTest> BrokerTarget<B> {
     pub fn new(name: impl Into<String>, make: impl Fn(&Wanted<'_>) -> Result<B, String> + 'static) -> Self {
         Self {
             name: name.into(),
+            profile: None,
             make: Box::new(make),
         }
+    }
+
+    /// What the broker can do: traces for versions that the profile does not have, or that require or need more than it says,
+    /// are not applicable. What is known to fail is for the [report](crate::report::Report::with_profile).
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
     }
 }
 
@@ -174,7 +185,11 @@ impl<B: BrokerUnderTest> Target for BrokerTarget<B> {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &*self.make)
+        let trace = match applied(self.profile.as_ref(), trace, version) {
+            Ok(trace) => trace,
+            Err(why) => return Outcome::NotApplicable(why),
+        };
+        run(&trace, version, &*self.make)
     }
 }
 

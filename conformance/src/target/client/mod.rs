@@ -83,7 +83,7 @@
 //! -> close
 //! event Closed by=client";
 //! let outcome = target.run(&Trace::parse("ping.trace", trace).unwrap(), Version::V311);
-//! assert_eq!(outcome, Outcome::Passed { checked: 11 });
+//! assert_eq!(outcome, Outcome::Passed { checked: 12 });
 //! ```
 //!
 //! How all traces are run, and how what is known to fail is listed, is shown at [`target`](super).
@@ -102,12 +102,13 @@ use mqtt_proto::Version;
 
 use super::outlet::SPINS;
 use super::wanted::Wanted;
-use super::{Outcome, Target, refusals};
+use super::{Outcome, Target, applied, refusals};
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::{Happened, Inbox};
 use crate::play::play;
 use crate::play::world::{Refusal, World};
+use crate::profile::Profile;
 use crate::trace::ast::Direction;
 use crate::trace::{Test, Trace};
 pub(super) use ours::OurClient;
@@ -199,6 +200,7 @@ pub struct ClientTarget<C> {
     name: String,
     make: Box<Make<C>>,
     untold: Vec<String>,
+    profile: Option<Profile>,
 }
 
 impl<C> core::fmt::Debug for ClientTarget<C> {
@@ -216,9 +218,18 @@ impl<C: ClientUnderTest> ClientTarget<C> {
     pub fn new(name: impl Into<String>, make: impl Fn(&Wanted<'_>) -> Result<C, String> + 'static) -> Self {
         Self {
             name: name.into(),
+            profile: None,
             make: Box::new(make),
             untold: Vec::new(),
         }
+    }
+
+    /// What the client can do: traces for versions that the profile does not have, or that require or need more than it says,
+    /// are not applicable. What is known to fail is for the [report](crate::report::Report::with_profile).
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
     }
 
     /// Lines with these events (`"Aborted"`) are passed over, and these fields of events (`"Closed.statement"`) not compared:
@@ -244,7 +255,11 @@ impl<C: ClientUnderTest> Target for ClientTarget<C> {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &*self.make, &self.untold)
+        let trace = match applied(self.profile.as_ref(), trace, version) {
+            Ok(trace) => trace,
+            Err(why) => return Outcome::NotApplicable(why),
+        };
+        run(&trace, version, &*self.make, &self.untold)
     }
 }
 

@@ -180,6 +180,9 @@ impl Run<'_> {
     /// Reads bytes and compares with the verdict of the line.
     fn judge(&mut self, bytes: &[u8], verdict: Option<&Verdict>, from: Sender) -> Checked<()> {
         let version = self.version;
+        if !self.codec.knows_sender() && is_wrong_for_its_sender(bytes, version) {
+            return Err(Fault::Unsupported("the codec does not know who sends".to_owned()));
+        }
         let mut start = 0;
         let read = loop {
             match self.read(from, &bytes[start..])? {
@@ -236,6 +239,12 @@ impl Run<'_> {
             (Some(Read::Unsupported(why)), _) => return Err(Fault::Unsupported(why)),
         }))
     }
+}
+
+/// From somebody else these bytes would be a packet.
+fn is_wrong_for_its_sender(bytes: &[u8], version: Version) -> bool {
+    let is_one = |from| Packet::decode(version, from, bytes).is_ok();
+    is_one(Sender::Client) != is_one(Sender::Server)
 }
 
 fn same(wanted: &Fields, found: &Fields, how: &str) -> Result<(), String> {

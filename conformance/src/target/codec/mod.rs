@@ -38,8 +38,9 @@ mod ours;
 
 use mqtt_proto::{ReasonCode, Sender, Statement, Version};
 
-use super::{Outcome, Target};
+use super::{Outcome, Target, applied};
 use crate::fields::Fields;
+use crate::profile::Profile;
 use crate::trace::{Test, Trace};
 use ours::OurCodec;
 
@@ -54,6 +55,11 @@ pub trait CodecUnderTest {
     /// Whether it knows this version at all. Traces in others are not applicable.
     fn speaks(&self, version: Version) -> bool {
         let _ = version;
+        true
+    }
+
+    /// Whether it looks at who has sent a packet. What is wrong for its sender alone is passed over if it does not.
+    fn knows_sender(&self) -> bool {
         true
     }
 }
@@ -174,6 +180,7 @@ impl Refused {
 pub struct CodecTarget<C> {
     name: String,
     make: Box<dyn Fn() -> C>,
+    profile: Option<Profile>,
 }
 
 impl<C> core::fmt::Debug for CodecTarget<C> {
@@ -190,8 +197,17 @@ impl<C: CodecUnderTest> CodecTarget<C> {
     pub fn new(name: impl Into<String>, make: impl Fn() -> C + 'static) -> Self {
         Self {
             name: name.into(),
+            profile: None,
             make: Box::new(make),
         }
+    }
+
+    /// What the codec can do: traces for versions that the profile does not have, or that require or need more than it says,
+    /// are not applicable. What is known to fail is for the [report](crate::report::Report::with_profile).
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
     }
 }
 
@@ -209,9 +225,13 @@ impl<C: CodecUnderTest> Target for CodecTarget<C> {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
+        let trace = match applied(self.profile.as_ref(), trace, version) {
+            Ok(trace) => trace,
+            Err(why) => return Outcome::NotApplicable(why),
+        };
         let mut codec = (self.make)();
         if codec.speaks(version) {
-            check::trace(&mut codec, trace, version)
+            check::trace(&mut codec, &trace, version)
         } else {
             Outcome::NotApplicable(format!("the codec has no MQTT {version}"))
         }
