@@ -31,7 +31,7 @@ fn a_trace_that_did_not_run_shows_nothing() {
     let report = run::run(&[trace], &plan, &in_memory);
     let shown = Shown::find(Who::Client, &report, workspace()).expect("the tests are there");
     let missing = |label: &str| {
-        let fault = format!("{label} is shown by nothing, and has no reason");
+        let fault = format!("{label} is shown by no trace, and has no reason");
         shown.faults().contains(&fault)
     };
     assert!(!missing("3.1.1/MQTT-3.1.3-7"), "this trace shows it");
@@ -62,7 +62,7 @@ fn the_program_says_what_shows_each_statement() {
     }
     let quiet = statements(&["--who", "codec", "--quiet"]);
     assert_eq!(quiet.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&quiet.stdout).lines().count(), 2);
+    assert_eq!(String::from_utf8_lossy(&quiet.stdout).lines().count(), 3);
     for (arguments, wanted) in [
         (&["--who", "broker"][..], "none of client, server, codec"),
         (&["--who", "client", "--workspace", "/nowhere"], "/nowhere"),

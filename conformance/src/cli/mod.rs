@@ -1,13 +1,14 @@
 //! The commands of the program, one file each.
 //!
 //! - `run`: runs traces; `target`: against what; `update`: writes their expectations anew.
-//! - `statements`: what shows each statement.
+//! - `statements`: what shows each statement; `matrix`: that, and what code names it.
 //! - `reporting`: the options of all commands that run traces: which, how many at a time, what is printed, what makes the
 //!   check fail; `progress`: the bar meanwhile.
 //!
 //! A command ends with `Ok(true)` if all is well (exit status 0), `Ok(false)` if something is not as it should be (1), and
 //! an error in words for bad input (2).
 
+mod matrix;
 mod progress;
 mod reporting;
 mod run;
@@ -33,6 +34,9 @@ enum Command {
     /// Run all traces in memory, and say for every statement that binds a role by which traces and tests it is shown, or why
     /// by none; the exit status is 0 if none is missing, 1 otherwise, 2 if nothing could be looked at.
     Statements(statements::Arguments),
+    /// Print as Markdown what code, unit tests and traces name and show each statement and each error; the exit status is 0 if
+    /// nothing is missing, and with --check only if conformance/spec/coverage.md says the same.
+    Matrix(matrix::Arguments),
 }
 
 impl Arguments {
@@ -41,6 +45,7 @@ impl Arguments {
         match self.command {
             Command::Run(arguments) => arguments.run(),
             Command::Statements(arguments) => arguments.run(),
+            Command::Matrix(arguments) => arguments.run(),
         }
     }
 }

@@ -6,7 +6,6 @@ static ERRORS: &str = include_str!("../../spec/mqtt-errors.tsv");
 
 /// One row.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "the matrix of errors is to come")]
 pub(crate) struct ErrorRow {
     /// What a trace names it by, in `errors:`.
     pub(crate) id: &'static str,

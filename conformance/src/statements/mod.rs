@@ -1,13 +1,18 @@
-//! Which statements are shown, by which trace or test, and why the others are not.
+//! Which statements are shown, by which trace or test, and why the others are not; what the code names.
 //!
-//! - `table`: whom a statement binds (`spec/mqtt-*.tsv`), and what is shown by nothing (`spec/untested.tsv`).
+//! - `table`: whom a statement binds (`spec/mqtt-*.tsv`, `spec/rules-3.1.tsv`), and what is shown by no trace
+//!   (`spec/untested*.tsv`) or named by no code (`spec/uncoded.tsv`).
+//! - `code`: sources that name statements; `evidence`: what traces show; `matrix`: all of it in one table.
 //! - `errors`: what an end does upon an error of the other (`spec/mqtt-errors.tsv`).
 //! - `sources`: tests that name statements.
 //!
 //! A trace shows the statements of its `covers:` where it has passed against what it was written to test. A test shows
 //! those that its text names. What counts for whom: [`Who`].
 
+mod code;
 pub(crate) mod errors;
+mod evidence;
+mod matrix;
 mod sources;
 mod table;
 
@@ -21,7 +26,9 @@ use mqtt_proto::{Statement, Version};
 
 use crate::report::Report;
 use crate::trace::Test;
-use table::Binding;
+use table::{Binding, Untested};
+
+pub use matrix::Matrix;
 
 /// Whom a statement binds, as the role whose evidence is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,7 +123,7 @@ struct Row {
     statement: Statement,
     traces: BTreeSet<String>,
     tests: BTreeSet<String>,
-    reason: Option<&'static str>,
+    untested: Option<Untested>,
 }
 
 impl Shown {
@@ -151,7 +158,7 @@ impl Shown {
                     .map(|(file, _)| trace_name(file))
                     .collect(),
                 tests: tests.remove(&statement).unwrap_or_default(),
-                reason: untested.get(&statement).copied(),
+                untested: untested.get(&statement).copied(),
             });
         }
         for statement in untested.keys() {
@@ -159,23 +166,23 @@ impl Shown {
                 None => faults.push(format!(
                     "untested.tsv has {statement}, which does not bind the {who}"
                 )),
-                Some(row) if row.is_shown() => faults.push(format!(
-                    "untested.tsv has {statement}, but {} shows it",
-                    row.traces.iter().chain(&row.tests).next().map_or("", |name| name)
-                )),
-                Some(_) => {}
+                Some(row) => faults.extend(
+                    row.traces
+                        .first()
+                        .map(|trace| format!("untested.tsv has {statement}, but {trace} shows it")),
+                ),
             }
         }
-        for row in rows.iter().filter(|row| !row.is_shown() && row.reason.is_none()) {
+        for row in rows.iter().filter(|row| row.is_missing()) {
             faults.push(format!(
-                "{} is shown by nothing, and has no reason",
+                "{} is shown by no trace, and has no reason",
                 row.statement
             ));
         }
         Ok(Self { who, rows, faults })
     }
 
-    /// What is wrong, one line each: statements without trace, test and reason; reasons for what is shown; names in tests
+    /// What is wrong, one line each: statements without trace and reason; reasons for what is shown; names in tests
     /// that are no statements.
     #[must_use]
     pub fn faults(&self) -> &[String] {
@@ -184,8 +191,8 @@ impl Shown {
 }
 
 impl Row {
-    fn is_shown(&self) -> bool {
-        !self.traces.is_empty() || !self.tests.is_empty()
+    fn is_missing(&self) -> bool {
+        self.traces.is_empty() && self.untested.is_none()
     }
 }
 
@@ -195,9 +202,16 @@ impl fmt::Display for Row {
         for name in self.traces.iter().chain(&self.tests) {
             write!(f, " {name}")?;
         }
-        match self.reason {
-            Some(reason) => write!(f, " - {reason}"),
-            None if !self.is_shown() => f.write_str(" MISSING"),
+        match self.untested {
+            Some(Untested {
+                reason,
+                instead: None,
+            }) => write!(f, " - {reason}"),
+            Some(Untested {
+                reason,
+                instead: Some(instead),
+            }) => write!(f, " - {reason}; instead {instead}"),
+            None if self.is_missing() => f.write_str(" MISSING"),
             None => Ok(()),
         }
     }
@@ -209,22 +223,18 @@ impl fmt::Display for Shown {
         for row in rows {
             writeln!(f, "{row}")?;
         }
-        for version in [Version::V311, Version::V5] {
+        for version in Version::ALL {
             let rows = || self.rows.iter().filter(|row| row.statement.version() == version);
-            let (all, traced) = (
-                rows().count(),
-                rows().filter(|row| !row.traces.is_empty()).count(),
-            );
-            let shown = rows().filter(|row| row.is_shown()).count();
-            let reasons = rows()
-                .filter(|row| !row.is_shown() && row.reason.is_some())
-                .count();
+            let count = |is: &dyn Fn(&Row) -> bool| rows().filter(|row| is(row)).count();
             writeln!(
                 f,
-                "{version}, {}: {all} statements, {traced} shown by traces, {} by tests alone, {reasons} by neither for a reason, {} missing",
+                "{version}, {}: {} statements, {} shown by traces, {} by tests alone, {} by neither for a reason, {} missing",
                 self.who,
-                shown - traced,
-                all - shown - reasons
+                count(&|_| true),
+                count(&|row| !row.traces.is_empty()),
+                count(&|row| row.untested.is_some_and(|why| why.instead.is_some())),
+                count(&|row| row.untested.is_some_and(|why| why.instead.is_none())),
+                count(&Row::is_missing)
             )?;
         }
         for fault in &self.faults {

@@ -18,7 +18,7 @@ pub(super) struct Test {
 }
 
 /// Where the tests of a role are. `*` is any folder.
-const fn folders(who: Who) -> &'static [&'static str] {
+const fn folders_of(who: Who) -> &'static [&'static str] {
     match who {
         Who::Client => &[
             "mqtt-session/tests/client",
@@ -31,24 +31,36 @@ const fn folders(who: Who) -> &'static [&'static str] {
     }
 }
 
+/// Where tests are that show rules, of whatever role: also beside the code.
+const ALL: [&str; 6] = [
+    "mqtt-proto/src",
+    "mqtt-proto/tests",
+    "mqtt-session/src",
+    "mqtt-session/tests",
+    "adapters/*/src",
+    "adapters/*/tests",
+];
+
 /// The tests of a role in the workspace in `root`.
 ///
 /// # Errors
 /// A folder cannot be read, or there is no test.
 pub(super) fn tests(root: &Path, who: Who) -> io::Result<Vec<Test>> {
+    tests_in(root, folders_of(who))
+}
+
+/// All tests that show rules.
+///
+/// # Errors
+/// A folder cannot be read, or there is no test.
+pub(super) fn all_tests(root: &Path) -> io::Result<Vec<Test>> {
+    tests_in(root, &ALL)
+}
+
+fn tests_in(root: &Path, patterns: &[&str]) -> io::Result<Vec<Test>> {
     let mut files = Vec::new();
-    for folder in folders(who) {
-        match folder.split_once("/*/") {
-            None => collect(&root.join(folder), &mut files)?,
-            Some((above, below)) => {
-                for entry in fs::read_dir(root.join(above)).map_err(named(&root.join(above)))? {
-                    let inside = entry?.path().join(below);
-                    if inside.is_dir() {
-                        collect(&inside, &mut files)?;
-                    }
-                }
-            }
-        }
+    for folder in folders(root, patterns)? {
+        collect(&folder, &mut files)?;
     }
     files.sort();
     let mut tests = Vec::new();
@@ -60,10 +72,43 @@ pub(super) fn tests(root: &Path, who: Who) -> io::Result<Vec<Test>> {
     if tests.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            format!("{}: no tests in {}", root.display(), folders(who).join(", ")),
+            format!("{}: no tests in {}", root.display(), patterns.join(", ")),
         ));
     }
     Ok(tests)
+}
+
+/// The folders in `root` that these mean; `a/*/b` is every `b` that is there.
+///
+/// # Errors
+/// What stands above a `*` cannot be read.
+pub(super) fn folders(root: &Path, patterns: &[&str]) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for pattern in patterns {
+        match pattern.split_once("/*/") {
+            None => folders.push(root.join(pattern)),
+            Some((above, below)) => {
+                for entry in fs::read_dir(root.join(above)).map_err(named(&root.join(above)))? {
+                    let inside = entry?.path().join(below);
+                    if inside.is_dir() {
+                        folders.push(inside);
+                    }
+                }
+            }
+        }
+    }
+    Ok(folders)
+}
+
+/// The words of a line that may be names of statements.
+pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !(c.is_ascii_alphanumeric() || "./-".contains(c)))
+        .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
+}
+
+/// Whether a word looks like the name of a numbered statement.
+pub(super) fn is_name(word: &str) -> bool {
+    word.contains("/MQTT-") || (word.starts_with("3.1/") && word.contains('-'))
 }
 
 fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
@@ -71,7 +116,11 @@ fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{path}: {error}"))
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+/// The sources in a folder and below.
+///
+/// # Errors
+/// A folder cannot be read.
+pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder).map_err(named(folder))? {
         let path = entry?.path();
         if path.is_dir() {
@@ -118,13 +167,10 @@ fn tests_of(file: &str, text: &str) -> Vec<Test> {
             }
         }
         for line in &lines[start..end] {
-            for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || "./-".contains(c))) {
-                let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-                if word.contains("/MQTT-") {
-                    match word.parse() {
-                        Ok(statement) => test.statements.push(statement),
-                        Err(_) => test.unknown.push(word.to_owned()),
-                    }
+            for word in words(line).filter(|word| is_name(word)) {
+                match word.parse() {
+                    Ok(statement) => test.statements.push(statement),
+                    Err(_) => test.unknown.push(word.to_owned()),
                 }
             }
         }

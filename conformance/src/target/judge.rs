@@ -10,12 +10,19 @@ use crate::fields::{Bindings, Val, resolve_value};
 use crate::trace::Trace;
 use crate::trace::ast::Field;
 
-/// Refuses a client id and a topic, knows one authentication method, and has something to say.
+/// Refuses a client id, a user name, a password and a topic, sends a client away, knows one authentication method, and has something to say.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Judge {
     asks: Asks,
     refused_client_id: Option<String>,
+    refused_user_name: Option<String>,
+    refused_password: Option<Vec<u8>>,
+    /// This one belongs to the server `other`.
+    moved_client_id: Option<String>,
+    /// To publish, as the topic of a will, and as a filter.
     refused_topic: Option<String>,
+    /// What is said about the client id and the topic, instead of not valid and not authorized.
+    refused_code: Option<ReasonCode>,
     /// A client that does not send `secret` at once is asked for it with the data `?`.
     method: Option<String>,
     secret: Vec<u8>,
@@ -38,6 +45,10 @@ impl Judge {
         let value = resolve_value(&field.value, Version::V5, &Bindings::new());
         let data = match value {
             Ok(Val::Data(data)) => data,
+            Ok(Val::Int(code)) if field.name == "refused_code" => {
+                self.refused_code = u8::try_from(code).ok().map(ReasonCode);
+                return self.refused_code.is_some();
+            }
             Ok(Val::Pair(name, value)) if field.name == "user_property" => {
                 self.remarks.user_properties.push((name.into(), value.into()));
                 return true;
@@ -50,7 +61,20 @@ impl Judge {
                 self.asks.connect = true;
                 self.refused_client_id = Some(text);
             }
+            "refused_user_name" => {
+                self.asks.connect = true;
+                self.refused_user_name = Some(text);
+            }
+            "refused_password" => {
+                self.asks.connect = true;
+                self.refused_password = Some(data);
+            }
+            "moved_client_id" => {
+                self.asks.connect = true;
+                self.moved_client_id = Some(text);
+            }
             "refused_topic" => {
+                self.asks.connect = true;
                 (self.asks.publish, self.asks.subscribe, self.asks.unsubscribe) = (true, true, true);
                 self.refused_topic = Some(text);
             }
@@ -80,7 +104,26 @@ impl Judge {
         match question.asked {
             Asked::Connect(connect) => {
                 if self.refused_client_id.as_deref() == Some(connect.client_id) {
-                    return self.refuse(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID);
+                    let code = self.refused_code;
+                    return self.refuse(code.unwrap_or(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID));
+                }
+                if self.moved_client_id.as_deref() == Some(connect.client_id) {
+                    let refusal = Refusal::redirect(ReasonCode::USE_ANOTHER_SERVER, "other");
+                    return Decision::Refuse(Box::new(refusal));
+                }
+                if self.refused_user_name.is_some() && self.refused_user_name.as_deref() == connect.user_name
+                {
+                    return self.refuse(ReasonCode::NOT_AUTHORIZED);
+                }
+                if self.refused_password.is_some() && self.refused_password.as_deref() == connect.password {
+                    return self.refuse(ReasonCode::BAD_USER_NAME_OR_PASSWORD);
+                }
+                if connect
+                    .will
+                    .as_ref()
+                    .is_some_and(|will| self.is_refused(will.topic.as_str()))
+                {
+                    return self.refuse(self.about_topic());
                 }
                 match connect.properties.authentication_method() {
                     None => Decision::Allow,
@@ -94,7 +137,7 @@ impl Judge {
             Asked::Subscribe(subscribe) => {
                 let code = |filter, qos: u8| {
                     if self.is_refused(filter) {
-                        ReasonCode::NOT_AUTHORIZED
+                        self.about_topic()
                     } else {
                         ReasonCode(qos)
                     }
@@ -108,7 +151,7 @@ impl Judge {
             Asked::Unsubscribe(unsubscribe) => {
                 let codes = unsubscribe.filters.iter().map(|filter| {
                     if self.is_refused(filter.as_str()) {
-                        ReasonCode::NOT_AUTHORIZED
+                        self.about_topic()
                     } else {
                         ReasonCode::SUCCESS
                     }
@@ -125,9 +168,13 @@ impl Judge {
         self.refused_topic.as_deref() == Some(topic)
     }
 
+    fn about_topic(&self) -> ReasonCode {
+        self.refused_code.unwrap_or(ReasonCode::NOT_AUTHORIZED)
+    }
+
     fn about(&self, topic: &str) -> Decision {
         if self.is_refused(topic) {
-            self.refuse(ReasonCode::NOT_AUTHORIZED)
+            self.refuse(self.about_topic())
         } else {
             Decision::Allow
         }

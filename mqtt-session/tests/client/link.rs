@@ -82,6 +82,15 @@ fn a_disconnect_of_the_server_is_told_with_its_code_after_the_ends_of_requests()
 }
 
 #[test]
+fn what_comes_behind_a_disconnect_of_the_server_means_nothing_5_mqtt_3_14_4_1() {
+    let mut peer = Peer::connected(Version::V5);
+    // One write: DISCONNECT 0x8b, and a PUBLISH of QoS 1 that would be acknowledged.
+    peer.send_bytes(&[0xe0, 1, 0x8b, 0x32, 7, 0, 1, b't', 0, 1, 0, b'x']);
+    assert_eq!(peer.events(), ["closed Server 0x8b"]);
+    assert!(peer.sent().is_empty());
+}
+
+#[test]
 fn a_malformed_packet_closes_after_all_earlier_events_and_names_the_statement() {
     let mut peer = Peer::connected(Version::V5);
     peer.send_publish(QoS::AtMostOnce, None, false, b"good");
