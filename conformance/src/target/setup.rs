@@ -53,6 +53,7 @@ pub const SERVER_SETTINGS: &[&str] = &[
     "refused_password",
     "refused_topic",
     "refused_user_name",
+    "response_information",
     "retain_available",
     "retained_bytes",
     "retained_messages",
@@ -156,8 +157,13 @@ fn set_server(config: &mut ServerConfig, name: &str, setting: &Setting<'_>) -> O
             }
         }
         Setting::Word(word) => {
-            if name != "drop_policy" {
-                return None;
+            match name {
+                "response_information" => {
+                    config.offer_mut(0).response_information = Some(word.into());
+                    return Some(());
+                }
+                "drop_policy" => {}
+                _ => return None,
             }
             config.drop_policy = match word {
                 "newest" => DropPolicy::Newest,
