@@ -309,6 +309,17 @@ impl<'t> Inbox<'t> {
         });
     }
 
+    /// Records what is of no connection.
+    pub(super) fn note_for_all(&mut self, at: Duration, text: &str) {
+        self.record.push(Exchanged {
+            at,
+            conn: String::new(),
+            direction: None,
+            text: text.to_owned(),
+            bytes: None,
+        });
+    }
+
     /// Records what was on the wire.
     fn passed(
         &mut self,

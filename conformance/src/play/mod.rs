@@ -7,10 +7,11 @@
 //! - `wanted`: what a line expects, with its bytes, beside what came.
 //! - `blocks`: `either` and `any-order`.
 //! - [`instead`]: what came in place of what a line expects.
-//! - [`call`]: the calls of a client's interface.
+//! - [`call`]: the calls of a client's interface; [`act`]: what is done to a broker.
 //!
 //! Each step has a time at which it is done; spans (`in`) count from the last step that happened.
 
+pub mod act;
 mod blocks;
 pub mod call;
 mod expecting;
@@ -28,7 +29,8 @@ use crate::fields::resolve_value;
 use crate::report::failure::Failure;
 use crate::target::Outcome;
 use crate::trace::Trace;
-use crate::trace::ast::{Atom, Conn, Direction, Do, Line, Position, Quiet, Step};
+use crate::trace::ast::{Atom, BrokerAct, Conn, Direction, Do, Line, Position, Quiet, Step};
+use act::Act;
 use call::Call;
 use inbox::{Inbox, What};
 use instead::Instead;
@@ -163,11 +165,9 @@ impl<'t, 'w> Player<'t, 'w> {
                 self.call(at, call)?;
                 self.settle(at)?;
             }
-            Step::Broker(_) => {
-                return Err(Stop::NotApplicable(format!(
-                    "line {}: restarts and denials of the broker cannot be done here",
-                    at.line
-                )));
+            Step::Broker(act) => {
+                self.act(at, act)?;
+                self.settle(at)?;
             }
             Step::Wait(time) => self.pass(at, *time)?,
             Step::AnyOrder(lines) => self.any_order(at, lines)?,
@@ -227,6 +227,29 @@ impl<'t, 'w> Player<'t, 'w> {
         self.world.cut(conn);
         self.inbox.forget(conn);
         self.links[conn] = Link::default();
+    }
+
+    /// Does something to the broker. One that was stopped has no links any more.
+    fn act(&mut self, at: Position, act: &BrokerAct) -> Played {
+        let act = Act::of(act, self.version, &self.inbox.bindings)
+            .map_err(|e| Stop::Failed(Box::new(Failure::new(e.at, e.to_string()))))?;
+        self.settle(at)?;
+        self.inbox.note_for_all(self.world.now(), &act.to_string());
+        match self.world.act(&act, &mut self.inbox) {
+            Ok(()) => {}
+            Err(Refusal::NotApplicable(why)) => {
+                return Err(Stop::NotApplicable(format!("line {}: {why}", at.line)));
+            }
+            Err(Refusal::Refused(_, why) | Refusal::Invalid(why)) => return self.fail(at, why),
+        }
+        // The clients of a pair see the end of their links themselves.
+        if act.stops() && self.world.sends().is_some() {
+            for conn in 0..self.inbox.count() {
+                self.inbox.forget(conn);
+            }
+            self.links.fill(Link::default());
+        }
+        Ok(())
     }
 
     /// The directions in which the side under test sends.

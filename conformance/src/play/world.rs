@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::act::Act;
 use super::inbox::Inbox;
 use crate::fields::Val;
 use crate::play::call::Call;
@@ -53,6 +54,17 @@ pub trait World {
     ///
     /// See [`Refusal`].
     fn call(&mut self, conn: usize, call: &Call) -> Result<Option<Val>, Refusal>;
+
+    /// Does something to the broker under test. If that stops it, all its links are gone when this is done; what it said before
+    /// may be told to the inbox for the record.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refusal`].
+    fn act(&mut self, act: &Act, inbox: &mut Inbox<'_>) -> Result<(), Refusal> {
+        let _ = inbox;
+        Err(Refusal::NotApplicable(format!("`{act}` cannot be done here")))
+    }
 
     /// Lets happen what happens, until something comes or until this time. True if something came.
     ///

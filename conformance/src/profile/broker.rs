@@ -6,6 +6,9 @@ use mqtt_proto::Version;
 use serde::{Deserialize, Deserializer};
 
 use super::{CommandLine, Limits, words};
+use crate::play::act::Act;
+use crate::trace::Trace;
+use crate::trace::ast::BrokerAct;
 
 /// `[broker]`: what is not its own it leaves to others; a broker on the internet wants names, and tells who may come.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -74,6 +77,37 @@ impl Credentials {
 }
 
 impl Broker {
+    /// What to run for an act.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing, in words.
+    pub(crate) fn command(&self, act: &Act) -> Result<&CommandLine, String> {
+        match act {
+            Act::Restart => named(&self.restart, "restart"),
+            Act::Crash => named(&self.crash, "crash"),
+            // What cannot be taken back would be denied to the next run as well.
+            Act::Deny(_) => self.allow().and_then(|_| named(&self.deny, "deny")),
+        }
+    }
+
+    /// What takes back all that was denied.
+    pub(crate) fn allow(&self) -> Result<&CommandLine, String> {
+        named(&self.allow, "allow")
+    }
+
+    /// Whether there is a command for all that is done to the broker in a trace, before anything is done.
+    pub(crate) fn has_commands_for(&self, trace: &Trace) -> Result<(), String> {
+        trace.acts().try_for_each(|act| {
+            let act = match act {
+                BrokerAct::Restart => Act::Restart,
+                BrokerAct::Crash => Act::Crash,
+                BrokerAct::Deny(_) => Act::Deny(Vec::new()),
+            };
+            self.command(&act).map(drop)
+        })
+    }
+
     /// What is put into CONNECT.
     ///
     /// # Errors
@@ -92,6 +126,11 @@ impl Broker {
             password,
         })
     }
+}
+
+fn named<'p>(command: &'p Option<CommandLine>, name: &str) -> Result<&'p CommandLine, String> {
+    let missing = || format!("the profile has no command `{name}`");
+    command.as_ref().ok_or_else(missing)
 }
 
 /// It is the beginning of topics and of filters alike.

@@ -1,6 +1,7 @@
 //! A command to be run.
 
 use core::fmt;
+use std::process::{Command, Stdio};
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -23,6 +24,26 @@ impl CommandLine {
             program: words.next().filter(|program| !program.is_empty())?,
             arguments: words.collect(),
         })
+    }
+
+    /// Runs it to its end, with more in its environment. What it prints on standard output is not
+    /// looked at; standard error is the runner's.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be started, or does not end with status 0; in words.
+    pub(crate) fn run(&self, environment: &[(String, String)]) -> Result<(), String> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("`{self}` ends with {status}")),
+            Err(error) => Err(format!("`{self}` cannot be started: {error}")),
+        }
     }
 }
 

@@ -76,7 +76,7 @@ pub type MakeTargets<'m> = dyn Fn() -> Vec<Box<dyn Target>> + Sync + 'm;
 
 /// Runs each trace in each of its versions against each target that takes it.
 ///
-/// Traces that subscribe to more than their own topics are run alone, after the others. The report is in the order of
+/// Traces that subscribe to more than their own topics or stop the broker are run alone, after the others. The report is in the order of
 /// the files however many run at a time.
 pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report {
     run_watched(files, plan, targets, &|_| {})
@@ -107,7 +107,7 @@ pub fn run_watched(
         let Ok(trace) = trace else { continue };
         let is_wanted = |(_, statement): &(_, Statement)| plan.only.contains(statement);
         if plan.only.is_empty() || trace.head.covers.iter().any(is_wanted) {
-            let list = if subscribes_to_all(&trace.lines) {
+            let list = if disturbs_others(&trace.lines) {
                 &mut alone
             } else {
                 &mut together
@@ -172,8 +172,8 @@ fn run_one(file: &Path, trace: &Trace, targets: &mut [Box<dyn Target>]) -> Vec<R
     runs
 }
 
-/// A filter begins with a wildcard: it matches the topics of other traces, too.
-fn subscribes_to_all(lines: &[Line]) -> bool {
+/// A filter begins with a wildcard: it matches the topics of other traces, too. Or the broker is stopped or changed.
+fn disturbs_others(lines: &[Line]) -> bool {
     lines.iter().any(|line| match &line.step {
         Step::Wire(wire) => match &wire.item {
             Item::Packet(packet) if packet.packet_type == PacketType::Subscribe => {
@@ -191,14 +191,14 @@ fn subscribes_to_all(lines: &[Line]) -> bool {
             }
             Item::Packet(_) | Item::Hex(_) | Item::Close => false,
         },
-        Step::AnyOrder(lines) => subscribes_to_all(lines),
-        Step::Either(branches) => branches.iter().any(|lines| subscribes_to_all(lines)),
+        Step::AnyOrder(lines) => disturbs_others(lines),
+        Step::Either(branches) => branches.iter().any(|lines| disturbs_others(lines)),
+        Step::Broker(_) => true,
         Step::Cut(_)
         | Step::Refused { .. }
         | Step::Quiet { .. }
         | Step::Do(_)
         | Step::Event(_)
-        | Step::Broker(_)
         | Step::Wait(_) => false,
     })
 }

@@ -16,12 +16,13 @@ use mqtt_proto::Version;
 
 use super::{Outcome, Target, leftovers, refusals};
 use crate::fields::Val;
+use crate::play::act::Act;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
 use crate::play::world::{Pace, Refusal, World};
-use crate::profile::Profile;
-use crate::trace::ast::Direction;
+use crate::profile::{Broker, Profile};
+use crate::trace::ast::{BrokerAct, Direction};
 use crate::trace::{Test, Trace};
 
 /// How long a broker may take to accept a connection, or bytes.
@@ -110,6 +111,9 @@ impl Target for LiveBroker {
         if let Some(field) = trace.head.config.first() {
             return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
         }
+        if let Err(why) = self.profile.broker.has_commands_for(trace) {
+            return Outcome::NotApplicable(why);
+        }
         let trace = match self.profile.apply(trace, version) {
             Ok(trace) => trace,
             Err(why) => return Outcome::NotApplicable(why),
@@ -120,14 +124,28 @@ impl Target for LiveBroker {
             if !core::mem::take(&mut is_first) {
                 self.tidy(trace, version);
             }
-            Ok(Box::new(LiveWorld::new(self.address, self.pace)))
+            let broker = self.profile.broker.clone();
+            Ok(Box::new(LiveWorld::new(self.address, self.pace, broker)))
         });
+        match self.allow_all(trace) {
+            Ok(()) => {}
+            Err(why) => return Outcome::NotApplicable(why),
+        }
         self.tidy(trace, version);
         outcome
     }
 }
 
 impl LiveBroker {
+    /// Takes back what a trace has denied.
+    fn allow_all(&self, trace: &Trace) -> Result<(), String> {
+        if trace.acts().any(|act| matches!(act, BrokerAct::Deny(_))) {
+            let allow = self.profile.broker.allow()?;
+            allow.run(&environment(self.address))?;
+        }
+        Ok(())
+    }
+
     /// Ends the sessions and deletes the retained messages of a trace. What fails shows in the trace that comes next.
     fn tidy(&self, trace: &Trace, version: Version) {
         let credentials = self.profile.broker.credentials().unwrap_or_default();
@@ -155,9 +173,18 @@ struct Seen {
     bytes: Option<Vec<u8>>,
 }
 
+/// Where the broker is, for the commands of a profile.
+fn environment(address: SocketAddr) -> Vec<(String, String)> {
+    vec![
+        ("MQTT_HOST".to_owned(), address.ip().to_string()),
+        ("MQTT_PORT".to_owned(), address.port().to_string()),
+    ]
+}
+
 struct LiveWorld {
     address: SocketAddr,
     pace: Pace,
+    broker: Broker,
     start: Instant,
     links: Vec<Option<(u64, TcpStream)>>,
     serial: u64,
@@ -166,16 +193,32 @@ struct LiveWorld {
 }
 
 impl LiveWorld {
-    fn new(address: SocketAddr, pace: Pace) -> Self {
+    fn new(address: SocketAddr, pace: Pace, broker: Broker) -> Self {
         let (sender, receiver) = channel();
         Self {
             address,
             pace,
+            broker,
             start: Instant::now(),
             links: Vec::new(),
             serial: 0,
             sender,
             receiver,
+        }
+    }
+
+    /// Waits until the broker that was started listens.
+    fn await_port(&self) -> Result<(), String> {
+        let until = Instant::now() + self.broker.start_within;
+        loop {
+            match TcpStream::connect_timeout(&self.address, CONNECTING) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() >= until => {
+                    let within = self.broker.start_within;
+                    return Err(format!("it does not listen again within {within:?}: {error}"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
         }
     }
 
@@ -247,6 +290,29 @@ impl World for LiveWorld {
 
     fn call(&mut self, _: usize, _: &Call) -> Result<Option<Val>, Refusal> {
         Err(Refusal::NotApplicable("a broker is not called".to_owned()))
+    }
+
+    fn act(&mut self, act: &Act, inbox: &mut Inbox<'_>) -> Result<(), Refusal> {
+        let command = self.broker.command(act).map_err(Refusal::NotApplicable)?;
+        let mut environment = environment(self.address);
+        if let Act::Deny(fields) = act {
+            for (name, value) in fields {
+                let Val::Data(text) = value else {
+                    return Err(Refusal::Invalid(format!("{name} is no text")));
+                };
+                let text = String::from_utf8_lossy(text).into_owned();
+                environment.push((format!("MQTT_{}", name.to_uppercase()), text));
+            }
+        }
+        command.run(&environment).map_err(Refusal::Invalid)?;
+        if act.stops() {
+            while let Ok(seen) = self.receiver.try_recv() {
+                self.tell(seen, inbox);
+            }
+            self.links.clear();
+            self.await_port().map_err(Refusal::Invalid)?;
+        }
+        Ok(())
     }
 
     fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {

@@ -66,6 +66,29 @@ impl Trace {
         check::own_name(self).map_err(|fault| fault.in_file(file))
     }
 
+    /// What is done to the broker, in whatever branch.
+    pub fn acts(&self) -> impl Iterator<Item = &ast::BrokerAct> {
+        fn collect<'t>(lines: &'t [Line], acts: &mut Vec<&'t ast::BrokerAct>) {
+            for line in lines {
+                match &line.step {
+                    Step::Broker(act) => acts.push(act),
+                    Step::AnyOrder(lines) => collect(lines, acts),
+                    Step::Either(branches) => branches.iter().for_each(|lines| collect(lines, acts)),
+                    Step::Wire(_)
+                    | Step::Cut(_)
+                    | Step::Refused { .. }
+                    | Step::Quiet { .. }
+                    | Step::Do(_)
+                    | Step::Event(_)
+                    | Step::Wait(_) => {}
+                }
+            }
+        }
+        let mut acts = Vec::new();
+        collect(&self.lines, &mut acts);
+        acts.into_iter()
+    }
+
     /// The line of the text at this place, without the blanks around it.
     #[must_use]
     pub fn line(&self, at: ast::Position) -> &str {
