@@ -1,4 +1,6 @@
-//! Who decides what our server asks, as the `config:` of a trace sets it up.
+//! Who decides what our server asks, as the `config:` of a trace and its `broker deny` set it up.
+
+use std::collections::BTreeSet;
 
 use mqtt_proto::{ReasonCode, Version, packet::Auth};
 use mqtt_session::Instant;
@@ -8,7 +10,7 @@ use mqtt_session::server::{
 
 use crate::fields::{Bindings, Val, resolve_value};
 use crate::trace::Trace;
-use crate::trace::ast::Field;
+use crate::trace::ast::{BrokerAct, Field};
 
 /// Refuses a client id, a user name, a password and a topic, sends a client away, knows one authentication method, and has something to say.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +25,20 @@ pub(super) struct Judge {
     refused_topic: Option<String>,
     /// What is said about the client id and the topic, instead of not valid and not authorized.
     refused_code: Option<ReasonCode>,
+    /// What lines of the trace deny, as they come.
+    denied: Denied,
     /// A client that does not send `secret` at once is asked for it with the data `?`.
     method: Option<String>,
     secret: Vec<u8>,
     remarks: Remarks,
+}
+
+/// What nobody may do.
+#[derive(Clone, Debug, Default)]
+struct Denied {
+    topics: BTreeSet<String>,
+    filters: BTreeSet<String>,
+    client_ids: BTreeSet<String>,
 }
 
 impl Judge {
@@ -36,8 +48,41 @@ impl Judge {
         for field in &trace.head.config {
             judge.take(field);
         }
+        for act in trace.acts() {
+            if let BrokerAct::Deny(fields) = act {
+                // A will is a message, and decided on with its CONNECT.
+                judge.asks.publish |= fields.iter().any(|field| field.name == "topic");
+                judge.asks.subscribe |= fields.iter().any(|field| field.name == "filter");
+                judge.asks.connect = true;
+            }
+        }
         config.offer_mut(0).asks = judge.asks;
         judge
+    }
+
+    /// Denies this from now on.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing of that name to be denied, in words.
+    pub(super) fn deny(&mut self, fields: &[(String, Val)]) -> Result<(), String> {
+        for (name, value) in fields {
+            let Val::Data(text) = value else {
+                return Err(format!("{name} is no text"));
+            };
+            let text = String::from_utf8_lossy(text).into_owned();
+            match &name[..] {
+                "topic" => self.denied.topics.insert(text),
+                "filter" => self.denied.filters.insert(text),
+                "client_id" => self.denied.client_ids.insert(text),
+                _ => {
+                    return Err(format!(
+                        "{name} cannot be denied: topic, filter and client_id can"
+                    ));
+                }
+            };
+        }
+        Ok(())
     }
 
     /// False if this is no setting of a judge.
@@ -125,6 +170,12 @@ impl Judge {
                 {
                     return self.refuse(self.about_topic());
                 }
+                let will = connect.will.as_ref().map(|will| will.topic.as_str());
+                if self.denied.client_ids.contains(connect.client_id)
+                    || will.is_some_and(|topic| self.denied.topics.contains(topic))
+                {
+                    return self.refuse(ReasonCode::NOT_AUTHORIZED);
+                }
                 match connect.properties.authentication_method() {
                     None => Decision::Allow,
                     Some(method) if self.method.as_deref() == Some(method) => {
@@ -138,6 +189,8 @@ impl Judge {
                 let code = |filter, qos: u8| {
                     if self.is_refused(filter) {
                         self.about_topic()
+                    } else if self.denied.filters.contains(filter) {
+                        ReasonCode::NOT_AUTHORIZED
                     } else {
                         ReasonCode(qos)
                     }
@@ -175,6 +228,8 @@ impl Judge {
     fn about(&self, topic: &str) -> Decision {
         if self.is_refused(topic) {
             self.refuse(self.about_topic())
+        } else if self.denied.topics.contains(topic) {
+            self.refuse(ReasonCode::NOT_AUTHORIZED)
         } else {
             Decision::Allow
         }
