@@ -4,12 +4,13 @@ use core::time::Duration;
 
 use mqtt_proto::Version;
 
-use super::broker::{BrokerUnderTest, OurBroker};
+use super::broker::{BrokerUnderTest, OurBroker, done};
 use super::client::{ClientSide, ClientUnderTest, Ending, OurClient, tells};
 use super::outlet::{Outlet, SPINS, TURNS};
 use super::wanted::Wanted;
 use super::{Outcome, Target, guarded};
 use crate::fields::Val;
+use crate::play::act::Act;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
@@ -174,6 +175,25 @@ impl<C: ClientUnderTest, B: BrokerUnderTest> World for PairWorld<'_, C, B> {
             self.ends[conn].from_broker = Some(Outlet::default());
         }
         Ok(given)
+    }
+
+    fn act(&mut self, act: &Act, inbox: &mut Inbox<'_>) -> Result<(), Refusal> {
+        let now = self.now;
+        if let Act::Deny(what) = act {
+            return done(guarded(|| self.broker.deny(now, what)));
+        }
+        if *act == Act::Restart {
+            done(guarded(|| self.broker.shutdown(now)))?;
+            while self.pump(inbox).map_err(Refusal::Invalid)? {}
+        }
+        for conn in 0..self.ends.len() {
+            self.ends[conn].client.lose(now);
+            if *act == Act::Restart {
+                self.lose(conn);
+            }
+            self.ends[conn].from_broker = None;
+        }
+        done(guarded(|| self.broker.restore(now)))
     }
 
     fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {

@@ -42,7 +42,7 @@ impl<'t> Wanted<'t> {
                 asked.set(true);
                 Some(number)
             }
-            (_, Setting::Word(_)) => None,
+            (_, Setting::Word(_) | Setting::Text(_)) => None,
         }
     }
 
@@ -54,7 +54,7 @@ impl<'t> Wanted<'t> {
                 asked.set(true);
                 Some(word)
             }
-            (_, Setting::Number(_)) => None,
+            (_, Setting::Number(_) | Setting::Text(_)) => None,
         }
     }
 

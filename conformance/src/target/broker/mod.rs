@@ -73,6 +73,7 @@ use super::outlet::{Outlet, SPINS, TURNS};
 use super::wanted::Wanted;
 use super::{Outcome, Target, applied, guarded, refusals};
 use crate::fields::Val;
+use crate::play::act::Act;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
@@ -129,6 +130,38 @@ pub trait BrokerUnderTest {
     /// It is that late.
     fn handle_timeout(&mut self, now: Duration) {
         let _ = now;
+    }
+
+    /// `broker restart`, its first half: it takes leave of its clients. What it has for them is asked for, then the links are gone,
+    /// and [`restore`](Self::restore) follows.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be stopped, in words: the trace is not applicable.
+    fn shutdown(&mut self, now: Duration) -> Result<(), String> {
+        let _ = now;
+        Err("this broker cannot be stopped".to_owned())
+    }
+
+    /// `broker crash`, and the second half of `broker restart`: it begins anew, with what it has made durable, and no links; of
+    /// their end it is not told.
+    ///
+    /// # Errors
+    ///
+    /// It cannot begin anew, in words: the trace is not applicable.
+    fn restore(&mut self, now: Duration) -> Result<(), String> {
+        let _ = now;
+        Err("this broker cannot be started again".to_owned())
+    }
+
+    /// `broker deny`: from now on it refuses these: `topic` to publish to, `filter` to subscribe to, `client_id` to connect.
+    ///
+    /// # Errors
+    ///
+    /// It cannot, in words: the trace is not applicable.
+    fn deny(&mut self, now: Duration, what: &[(String, Val)]) -> Result<(), String> {
+        let _ = (now, what);
+        Err("this broker cannot be told whom to refuse".to_owned())
     }
 }
 
@@ -272,6 +305,20 @@ impl<B: BrokerUnderTest> World for BrokerWorld<B> {
         Err(Refusal::NotApplicable("a broker is not called".to_owned()))
     }
 
+    fn act(&mut self, act: &Act, inbox: &mut Inbox<'_>) -> Result<(), Refusal> {
+        let now = self.now;
+        if let Act::Deny(what) = act {
+            return done(guarded(|| self.broker.deny(now, what)));
+        }
+        if *act == Act::Restart {
+            done(guarded(|| self.broker.shutdown(now)))?;
+            self.pump(inbox).map_err(Refusal::Invalid)?;
+            (0..self.links.len()).for_each(|conn| self.cut(conn));
+        }
+        self.links.clear();
+        done(guarded(|| self.broker.restore(now)))
+    }
+
     fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {
         let before = inbox.arrivals();
         let mut spins = 0;
@@ -299,6 +346,11 @@ impl<B: BrokerUnderTest> World for BrokerWorld<B> {
             }
         }
     }
+}
+
+/// What came of something that is done to a broker.
+pub(super) fn done(done: Result<Result<(), String>, String>) -> Result<(), Refusal> {
+    done.map_err(Refusal::Invalid)?.map_err(Refusal::NotApplicable)
 }
 
 impl<B: BrokerUnderTest> BrokerWorld<B> {

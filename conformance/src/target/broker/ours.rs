@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use mqtt_session::Body;
 use mqtt_session::server::{ConnId, Peer, Server};
+use mqtt_session::testing::Store;
 
 use super::BrokerUnderTest;
+use crate::fields::Val;
 use crate::target::judge::Judge;
 use crate::target::setup;
 use crate::target::time::{instant, since_start};
@@ -16,6 +18,8 @@ use crate::target::wanted::Wanted;
 pub(in crate::target) struct OurBroker {
     server: Server,
     judge: Judge,
+    /// What is durable, if anything is to be.
+    store: Option<Store>,
     /// By the number of the connection.
     links: Vec<Option<Link>>,
 }
@@ -38,6 +42,7 @@ impl OurBroker {
         let mut config = setup::server(trace)?;
         let judge = Judge::new(trace, &mut config);
         Ok(Self {
+            store: config.durable.then(Store::default),
             server: Server::new(config),
             judge,
             links: Vec::new(),
@@ -61,6 +66,14 @@ impl OurBroker {
                 link.unread.drain(..taken);
             }
             self.judge.sit(&mut self.server, instant(now));
+        }
+        self.persist(now);
+    }
+
+    /// Makes safe what has changed, and lets go what was withheld until then.
+    fn persist(&mut self, now: Duration) {
+        if let Some(store) = &mut self.store {
+            while store.turn(&mut self.server, instant(now)) {}
         }
     }
 }
@@ -90,6 +103,7 @@ impl BrokerUnderTest for OurBroker {
     fn handle_disconnect(&mut self, now: Duration, conn: usize) {
         if let Some(link) = self.links.get_mut(conn).and_then(Option::take) {
             self.server.handle_disconnect(instant(now), link.id);
+            self.persist(now);
         }
     }
 
@@ -101,6 +115,7 @@ impl BrokerUnderTest for OurBroker {
             if let Body::Bytes(body) = transmit.body {
                 packet.extend_from_slice(body);
             }
+            self.persist(now);
             return Some(packet);
         }
         self.links.get_mut(conn)?.as_mut()?.ready = false;
@@ -112,6 +127,7 @@ impl BrokerUnderTest for OurBroker {
     fn handle_written(&mut self, now: Duration, conn: usize, n: usize) {
         if let Some(Some(link)) = self.links.get(conn) {
             self.server.handle_written(instant(now), link.id, n);
+            self.persist(now);
         }
     }
 
@@ -126,5 +142,30 @@ impl BrokerUnderTest for OurBroker {
 
     fn handle_timeout(&mut self, now: Duration) {
         self.server.handle_timeout(instant(now));
+        self.persist(now);
+    }
+
+    fn shutdown(&mut self, now: Duration) -> Result<(), String> {
+        self.server.shutdown(instant(now));
+        self.persist(now);
+        Ok(())
+    }
+
+    fn restore(&mut self, now: Duration) -> Result<(), String> {
+        let Some(store) = &mut self.store else {
+            return Err("nothing is durable here".to_owned());
+        };
+        // What the process had written is there, what it had not is not.
+        store.cut(usize::MAX);
+        let config = self.server.broker().config().clone();
+        self.server = Server::restore(config, instant(now), store.safe())
+            .map_err(|e| format!("the server cannot go on from what it left: {e}"))?;
+        self.links.clear();
+        self.persist(now);
+        Ok(())
+    }
+
+    fn deny(&mut self, _: Duration, what: &[(String, Val)]) -> Result<(), String> {
+        self.judge.deny(what)
     }
 }
