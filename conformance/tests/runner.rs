@@ -136,10 +136,24 @@ fn a_broker_that_does_otherwise_is_reported() {
             "a -> PINGREQ cut 3",
             "1: the packet has 2 bytes: it cannot be cut after 3",
         ),
+        ("broker restart", "passed"),
         (
-            "broker restart",
-            "not applicable: line 6: restarts and denials of the broker cannot be done here",
+            "broker restart\na <- PINGRESP",
+            "2: expected a <- PINGRESP\n    seen     nothing within 0ns",
         ),
+        (
+            "broker crash\na -> PINGREQ\na <- PINGRESP",
+            "3: expected a <- PINGRESP\n    seen     the end of the stream\n    expected PINGRESP, found the end of the stream",
+        ),
+        (
+            "broker deny topic=\"t\"\na -> PUBLISH topic=\"t\" qos=1 id=7\na <- PUBACK id=7",
+            "3: expected a <- PUBACK id=7\n    seen     `PUBACK id=7 code=0x87`\n    code: expected 0, found 135",
+        ),
+        (
+            "broker deny user=\"u\"",
+            "not applicable: line 6: user cannot be denied: topic, filter and client_id can",
+        ),
+        ("broker deny topic=1", "not applicable: line 6: topic is no text"),
     ];
     reports(&mut MemoryBroker, "broker", CLIENTS, &cases);
 }
