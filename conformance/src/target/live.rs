@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "a live broker is measured by a real clock"
 )]
 
