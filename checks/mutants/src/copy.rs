@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +14,9 @@ use crate::verdict::Verdict;
 
 /// The program that plays the traces in memory.
 const RUNNER: &str = "run-traces";
+
+/// Where a copy is built, inside it.
+const TARGET: &str = "target";
 
 /// A copy with a target folder of its own.
 #[derive(Debug)]
@@ -42,11 +46,7 @@ impl Copy {
                 String::from_utf8_lossy(&listed.stderr).into_owned(),
             ));
         }
-        // What is there no more must not be built or played.
-        let traces = folder.join("conformance/traces");
-        if traces.exists() {
-            fs::remove_dir_all(&traces)?;
-        }
+        let mut copied = BTreeSet::new();
         for name in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
             let from = workspace.join(name);
             if !from.is_file() {
@@ -56,12 +56,19 @@ impl Copy {
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent)?;
             }
+            copied.insert(to.clone());
             // A file that is as it was keeps its time, so that nothing is built in vain.
             let new = fs::read(&from)?;
             if fs::read(&to).is_ok_and(|old| old == new) {
                 continue;
             }
             fs::write(&to, new)?;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path != folder.join(TARGET) {
+                remove_others(&path, &copied)?;
+            }
         }
         Ok(Self { folder, limit })
     }
@@ -87,7 +94,7 @@ impl Copy {
     }
 
     fn build_and_play(&self) -> io::Result<Verdict> {
-        let target = self.folder.join("target");
+        let target = self.folder.join(TARGET);
         // Traces are many and short: what is built quickly is the quickest. Of a crate only what has changed is built anew.
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args([
@@ -116,7 +123,7 @@ impl Copy {
 
     fn play(&self, runner: &Path) -> io::Result<Verdict> {
         // Into a file: a pipe that nobody reads would stop it.
-        let said = self.folder.join("target/said");
+        let said = self.folder.join(TARGET).join("said");
         let mut process = Command::new(runner)
             .arg("conformance/traces")
             .current_dir(&self.folder)
@@ -142,5 +149,20 @@ impl Copy {
             Some(_) => {}
         }
         Ok(Verdict::of(&fs::read_to_string(&said)?, &end))
+    }
+}
+
+/// What is in the workspace no more must not be built or played.
+fn remove_others(path: &Path, copied: &BTreeSet<PathBuf>) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            remove_others(&entry?.path(), copied)?;
+        }
+        return Ok(());
+    }
+    if copied.contains(path) {
+        Ok(())
+    } else {
+        fs::remove_file(path)
     }
 }
