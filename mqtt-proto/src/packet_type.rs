@@ -84,6 +84,7 @@ impl PacketType {
 
     /// The low four bits of the first byte (table 2-2); those of PUBLISH vary.
     pub(crate) const fn header_flags(self) -> u8 {
+        // 3.1.1/MQTT-2.2.2-1, 3.1/3.6-1, 3.1/3.8-1, 3.1/3.10-1
         match self {
             Self::PubRel | Self::Subscribe | Self::Unsubscribe => 0x02,
             Self::Connect

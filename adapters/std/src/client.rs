@@ -69,6 +69,7 @@ impl<S: Storage> Client<Tcp, S> {
         self.driver.check_idle()?;
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in address.to_socket_addrs()? {
+            // 5/MQTT-4.2.0-1, 3.1.1/MQTT-7.1.2-1
             match TcpStream::connect_timeout(&address, self.driver.machine().config().connect_timeout) {
                 Ok(stream) => return self.attach(stream, options),
                 Err(error) => last = error,

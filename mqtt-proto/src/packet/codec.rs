@@ -134,6 +134,7 @@ impl<'a> Packet<'a> {
     }
 
     fn first_byte(&self) -> u8 {
+        // 3.1/2.6-1: what is not used is 0.
         let packet = self.packet_type();
         let flags = if let Self::Publish(publish) = self {
             publish.head.flags()
@@ -206,7 +207,8 @@ pub(super) fn check_header(site: Site, header: &Header) -> Result<(), DecodeErro
         refuse(DecodeErrorKind::WrongDirection, 0)?;
     }
     if !matches!(packet, PacketType::Publish) {
-        // 3.1 has DUP, QoS and RETAIN in all types. A resend sets DUP, RETAIN is not used, and QoS is 1 where it means something.
+        // 3.1 has DUP, QoS and RETAIN in all types (3.1/2.1-2). A resend sets DUP, RETAIN is not used, and QoS is 1 where
+        // it means something.
         let used = if matches!(site.version, Version::V31) {
             0x06
         } else {

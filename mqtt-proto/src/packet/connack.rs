@@ -28,13 +28,14 @@ impl<'a> ConnAck<'a> {
         if flags & 0xFE != 0 {
             r.refuse(DecodeErrorKind::ConnAckReserved, at)?;
         }
-        // In 3.1 the byte is reserved, and to be ignored.
+        // In 3.1 the byte is reserved, and to be ignored (3.1/3.2-1).
         let session_present = flags & 1 != 0 && !matches!(r.site.version, Version::V31);
         let code_at = r.offset();
         let number = r.u8()?;
         let code = if r.site.version.has_properties() {
             Some(ReasonCode(number))
         } else {
+            // 3.1/3.2-2
             ReasonCode::from_return_code(number)
         };
         let code = code.ok_or_else(|| r.broken(DecodeErrorKind::ReasonCodeUnknown, code_at))?;

@@ -93,13 +93,14 @@ impl<'a> Connect<'a> {
         let flags_at = r.offset();
         let flags = r.u8()?;
         let has = |bit| flags & bit != 0;
+        // Not in 3.1 (3.1/3.1-8).
         if has(flag::RESERVED) {
             r.refuse(DecodeErrorKind::ConnectReservedFlag, flags_at)?;
         }
         let will_qos = QoS::from_u8(flags >> 3 & 0x03);
         let will_retain = has(flag::WILL_RETAIN);
         if !has(flag::WILL) {
-            // In 3.1 these bits mean nothing without a will.
+            // In 3.1 these bits mean nothing without a will (3.1/3.1-9).
             if will_qos != Some(QoS::AtMostOnce) {
                 r.refuse(DecodeErrorKind::WillQoSWithoutWill, flags_at)?;
             }
@@ -107,6 +108,7 @@ impl<'a> Connect<'a> {
                 r.refuse(DecodeErrorKind::WillRetainWithoutWill, flags_at)?;
             }
         }
+        // 3.1/3.1-15
         if has(flag::PASSWORD) && !has(flag::USER_NAME) {
             r.refuse(DecodeErrorKind::PasswordWithoutUserName, flags_at)?;
         }
@@ -124,6 +126,7 @@ impl<'a> Connect<'a> {
         let client_id = r.text()?;
         check_client_id(client_id, clean_start, r.site).map_err(|broken| broken.at(at))?;
         let will = if has(flag::WILL) {
+            // 3.1/3.1-10
             let qos = will_qos.ok_or_else(|| r.broken(DecodeErrorKind::WillQoS, flags_at))?;
             Some(Will::decode(r, qos, will_retain)?)
         } else {
@@ -186,9 +189,11 @@ impl<'a> Connect<'a> {
     }
 
     pub(super) fn write(&self, site: Site, sink: &mut impl Sink) {
+        // 3.1/3.1-2
         sink.text(self.version.protocol_name());
         sink.u8(self.version.level());
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        // 3.1.1/MQTT-3.1.2-11: without a will none of its bits is set, and no field of it follows.
         let will = self.will.as_ref();
         sink.u8(bit(self.clean_start, flag::CLEAN_START)
             | bit(will.is_some(), flag::WILL)
@@ -198,6 +203,7 @@ impl<'a> Connect<'a> {
             | bit(self.user_name.is_some(), flag::USER_NAME));
         sink.u16(self.keep_alive);
         self.properties.write(site, sink);
+        // 5/MQTT-3.1.3-1, 3.1.1/MQTT-3.1.3-1
         sink.text(self.client_id);
         if let Some(will) = will {
             will.properties.write(site, sink);
@@ -246,7 +252,8 @@ impl<'a> Will<'a> {
     }
 }
 
-/// Whether a flagged field is there; where it has to be, it is an error if it is not.
+/// Whether a flagged field is there; where it has to be, it is an error if it is not. In 3.1 user name and password need not
+/// (3.1/3.1-14).
 fn there(r: &Reader<'_>, missing: DecodeErrorKind) -> Result<bool, DecodeError> {
     if r.is_empty() {
         r.refuse(missing, r.offset())?;
@@ -256,6 +263,7 @@ fn there(r: &Reader<'_>, missing: DecodeErrorKind) -> Result<bool, DecodeError> 
 
 /// Which client identifiers a version has no use for; the answer to all of them is CONNACK 0x02.
 fn check_client_id(client_id: &str, clean_start: bool, site: Site) -> Result<(), Broken> {
+    // 3.1/3.1-5, 3.1.1/MQTT-3.1.3-7
     if client_id.is_empty() {
         site.refuse(DecodeErrorKind::ClientIdEmpty)?;
         if !clean_start {

@@ -59,6 +59,7 @@ impl<'a> Publish<'a> {
     pub(super) fn decode(r: &mut Reader<'a>, first: u8) -> Result<Self, DecodeError> {
         Ok(Self {
             head: PublishHead::read(r, first)?,
+            // May be empty (3.1/3.3-4).
             payload: r.take_rest(),
         })
     }
@@ -184,6 +185,7 @@ impl<'a> PublishHead<'a> {
         check_dup(dup, qos, r.site).map_err(|broken| broken.at(0))?;
         let topic_at = r.offset();
         let topic = r.topic_name()?;
+        // 3.1/2.4-1
         let packet_id = if matches!(qos, QoS::AtMostOnce) {
             None
         } else {

@@ -83,6 +83,7 @@ impl<'a> ReasonCodes<'a> {
     /// All that is left to read. In 3.1 the upper six bits are reserved.
     fn decode(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let at = r.offset();
+        // 3.1/3.9-1
         let mask = if matches!(r.site.version, Version::V31) {
             0x03
         } else {

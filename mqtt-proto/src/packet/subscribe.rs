@@ -57,12 +57,13 @@ impl RetainHandling {
 }
 
 impl SubscriptionOptions {
-    /// The options byte of this version. In 3.x all bits but the QoS are reserved; in 3.1 they are not looked at.
+    /// The options byte of this version. In 3.x all bits but the QoS are reserved; in 3.1 they are not looked at (3.1/3.8-4).
     fn parse(byte: u8, site: Site) -> Result<Self, Broken> {
         let v5 = site.version.has_properties();
         if byte & if v5 { 0xC0 } else { 0xFC } != 0 {
             site.refuse(DecodeErrorKind::OptionsReserved)?;
         }
+        // 3.1/3.8-3
         let qos = QoS::from_u8(byte & 0x03).ok_or_else(|| site.broken(DecodeErrorKind::OptionsQoS))?;
         if !v5 {
             return Ok(Self::new(qos));

@@ -90,7 +90,8 @@ impl<'a> TopicFilter<'a> {
     ///
     /// In 3.1.1 and 5.0 a filter that begins with a wildcard does not match a name that begins with `$`
     /// (5/MQTT-4.7.2-1, 3.1.1/MQTT-4.7.2-1); in 3.1 it does. Characters match themselves and nothing else
-    /// (5/MQTT-4.7.3-4). For a shared subscription ask [`Share::filter`].
+    /// (5/MQTT-4.7.3-4, 3.1.1/MQTT-4.7.3-4, 3.1/A-5), but for wildcards (3.1/A-1). For a shared
+    /// subscription ask [`Share::filter`].
     #[must_use]
     pub fn matches(self, name: TopicName<'_>, version: Version) -> bool {
         let dollar_is_special = !matches!(version, Version::V31);

@@ -93,6 +93,9 @@ pub(crate) fn raw_text(input: &[u8]) -> Parsed<'_, &str> {
 
 /// UTF-8 without U+0000 behind its two-byte length. Control characters and U+FEFF are kept: a receiver may refuse
 /// the former and must not drop the latter (5.0 section 1.5.4, `5/MQTT-1.5.4-3`, `3.1.1/MQTT-1.5.3-3`).
+///
+/// Client id: `5/MQTT-3.1.3-4`, `3.1.1/MQTT-3.1.3-4`; user name: `5/MQTT-3.1.3-12`, `3.1.1/MQTT-3.1.3-11`; in properties
+/// `5/MQTT-3.3.2-13`, `5/MQTT-3.3.2-19`; everywhere `3.1/2.5-1`.
 pub(crate) fn text(input: &[u8]) -> Parsed<'_, &str> {
     let (rest, text) = raw_text(input)?;
     if !contains(text, |b| b == 0) {
@@ -109,7 +112,7 @@ pub(crate) fn contains(text: &str, wanted: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(false, |found, b| found | wanted(b))
 }
 
-/// A variable byte integer, and whether it is as short as can be.
+/// A variable byte integer (3.1/2.1-10), and whether it is as short as can be.
 pub(crate) fn varint(input: &[u8]) -> Parsed<'_, (u32, bool)> {
     let mut value = 0;
     let mut rest = input;

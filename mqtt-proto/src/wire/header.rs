@@ -79,13 +79,14 @@ impl Header {
             return Ok(HeaderStatus::Need(2));
         };
         let Some(packet) = PacketType::from_u8(first >> 4) else {
+            // 3.1/2.1-1
             return Err(site.broken(DecodeErrorKind::UnknownType).at(0));
         };
         let site = Site {
             packet: Some(packet),
             ..site
         };
-        // 5/MQTT-3.3.1-4, 3.1.1/MQTT-3.3.1-4
+        // 5/MQTT-3.3.1-4, 3.1.1/MQTT-3.3.1-4, 3.1/2.1-3
         if matches!(packet, PacketType::Publish) && first & 0x06 == 0x06 {
             return Err(site.broken(DecodeErrorKind::PublishQoS).at(0));
         }

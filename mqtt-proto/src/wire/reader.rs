@@ -113,6 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
+        // 3.1/2.4-2
         let at = self.offset();
         let id = self.u16()?;
         PacketId::new(id).ok_or_else(|| self.broken(DecodeErrorKind::PacketIdZero, at))
@@ -120,6 +121,7 @@ impl<'a> Reader<'a> {
 
     /// A topic name, or nothing: whether an empty one may stand there is for the caller to say.
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'a>, DecodeError> {
+        // 5/MQTT-3.3.2-1, 3.1.1/MQTT-3.3.2-1; of a will: 5/MQTT-3.1.3-11, 3.1.1/MQTT-3.1.3-10; 3.1/3.3-2, 3.1/A-3, 3.1/A-4
         let text = self.run(field::raw_text)?;
         if text.is_empty() {
             return Ok(TopicName::EMPTY);
@@ -133,6 +135,7 @@ impl<'a> Reader<'a> {
 
     /// A topic filter; in 5.0 one that begins with `$share/` is a shared subscription.
     pub(crate) fn topic_filter(&mut self) -> Result<TopicFilter<'a>, DecodeError> {
+        // 5/MQTT-3.8.3-1, 5/MQTT-3.10.3-1, 3.1.1/MQTT-3.8.3-1, 3.1.1/MQTT-3.10.3-1, 3.1/A-2
         let text = self.run(field::raw_text)?;
         TopicFilter::new(text)
             .map_err(|e| (self.site.topic(e.kind(), true), e.offset()))

@@ -117,6 +117,7 @@ impl<S: Storage> Client<S> {
         publish: Publish<'b>,
     ) -> Result<Step<'b>, Violation> {
         let head = publish.head;
+        // 5/MQTT-4.5.0-2, 3.1.1/MQTT-4.5.0-2: nobody has to have asked for it.
         let ack = match self.admit(version, &head)? {
             Admission::Wait => return Ok(Step::Wait),
             Admission::PassOver(answer) => {
@@ -188,6 +189,7 @@ impl<S: Storage> Client<S> {
         if !version.has_properties() && lists.iter().any(|list| !list.is_empty()) {
             return Ok(false);
         }
+        // 3.1.1/MQTT-4.8.0-2
         Err(rules::RECEIVE_MAXIMUM_BY_SERVER.broken(version))
     }
 

@@ -180,6 +180,7 @@ impl<S: Storage> Client<S> {
         let id_at = self.id_at(index);
         let slot = self.storage.slot(index);
         // 5/MQTT-3.3.1-1, 3.1.1/MQTT-3.3.1-1: a PUBLISH that is sent again has DUP set.
+        // 3.1/2.1-4
         let dup = slot.marks.has(Mark::Transmitted)
             && slot.flow().is_some_and(|at| at != Outgoing::AwaitingPubComp);
         let first = slot.first | if dup { 0x08 } else { 0 };

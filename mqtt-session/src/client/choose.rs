@@ -2,10 +2,12 @@
 //!
 //! Nothing is queued: the next packet is chosen from what is owed, when it is asked for. The rule:
 //!
-//! 1. Acknowledgements go first, each kind in the order of what it answers: PUBACK, PUBREC, PUBCOMP, PUBREL.
+//! 1. Acknowledgements go first, each kind in the order of what it answers: PUBACK, PUBREC, PUBCOMP, PUBREL
+//!    (`3.1.1/MQTT-4.6.0-2`, `3.1.1/MQTT-4.6.0-3`, `3.1.1/MQTT-4.6.0-4`).
 //! 2. Then PINGREQ.
 //! 3. Then control: AUTH, SUBSCRIBE, UNSUBSCRIBE.
-//! 4. Then messages, the oldest first, whatever its QoS; while the window is full, the oldest of QoS 0.
+//! 4. Then messages, the oldest first, whatever its QoS; while the window is full, the oldest of QoS 0
+//!    (`5/MQTT-3.3.4-8`).
 //! 5. Nothing waits for ever: what could be sent and was passed over eight times in a row goes
 //!    next. A server that never stops sending makes an acknowledgement wait at any moment, and an application that
 //!    subscribes or pings all the time can do the same to its own messages.
@@ -34,6 +36,7 @@ impl<S: Storage> Client<S> {
         let Connection { version, state, .. } = *self.connection.as_ref()?;
         match state {
             Link::Idle | Link::Ending => None,
+            // CONNECT, and before CONNACK nothing but AUTH (3.1/3.1-1).
             Link::Connecting if self.is_session_settled() => self.choose_control(),
             Link::Connecting => None,
             Link::Closed => self.choose_disconnect(version),
@@ -179,7 +182,7 @@ impl<S: Storage> Client<S> {
         let id = self.storage.slot(index).id?;
         let packet = Packet::PubRel(packet::Ack::new(id, ReasonCode::SUCCESS));
         let current = self.small(version, Job::PubRel(index), packet);
-        // 3.1/2.1: a PUBREL that is sent again has DUP set, which later versions have no room for.
+        // 3.1/2.1-4, 3.1/3.6-1: a PUBREL that is sent again has DUP set, which later versions have no room for.
         if version == Version::V31 && self.storage.slot(index).marks.has(Mark::Transmitted) {
             self.output.scratch[0] |= 0x08;
         }
@@ -215,7 +218,7 @@ impl<S: Storage> Client<S> {
         };
         if self.storage.slot(index).qos() > QoS::AtMostOnce {
             if self.storage.slot(index).id.is_none() {
-                // The id is taken at the first transmission; a full id space waits for answers.
+                // 3.1.1/MQTT-2.3.1-3: the id is taken at the first transmission, and kept; a full id space waits for answers.
                 let id = self.next_id()?;
                 self.storage.set_id(index, Some(id));
                 self.last_id = Some(id);

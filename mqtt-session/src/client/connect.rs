@@ -198,6 +198,7 @@ impl<S: Storage> Client<S> {
     /// If `disconnect` was called, its packet is written: the connection is over, and the session if the packet said so.
     pub(super) fn disconnect_written(&mut self) {
         if let Some(connection) = self.connection.as_ref().filter(|c| c.state == Link::Closing) {
+            // Not before the connection is over: 5/MQTT-4.1.0-1, 3.1.1/MQTT-4.1.0-1, 3.1.1/MQTT-4.1.0-2.
             self.session.exists = connection.facts.has(Fact::Kept);
             self.disconnected();
         }
@@ -205,6 +206,7 @@ impl<S: Storage> Client<S> {
 
     /// DISCONNECT is written, or given up.
     pub(super) fn disconnected(&mut self) {
+        // 5/MQTT-3.14.4-2, 3.1.1/MQTT-3.14.4-1, 3.1/3.14-1
         let code = self.output.disconnect.unwrap_or(ReasonCode::NORMAL_DISCONNECTION);
         self.close(None);
         self.output.closed = Some(Ending::Disconnected(code));
@@ -236,7 +238,7 @@ impl<S: Storage> Client<S> {
         }
         let known = connection.facts.has(Fact::Known);
         let resumable = known && !self.session.outdated;
-        // CONNACK of 3.1 does not tell: both ends go on from what they have.
+        // CONNACK of 3.1 does not tell (3.1/3.2-1): both ends go on from what they have.
         let session_present = match version {
             Version::V31 => resumable,
             Version::V311 | Version::V5 => connack.session_present,
@@ -320,7 +322,7 @@ impl<S: Storage> Client<S> {
     }
 
     /// The server has the session, or has not answered for too long: everything unacknowledged is owed
-    /// again, in its order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-1`).
+    /// again, in its order (`5/MQTT-4.4.0-1`, `5/MQTT-4.6.0-1`, `3.1.1/MQTT-4.6.0-1`, `3.1/3.1-19`).
     pub(super) fn resume(&mut self) {
         for list in [self.outbox.messages, self.outbox.releases] {
             self.for_each(list, |slot| {

@@ -1,8 +1,8 @@
 //! Sending again, on the same connection, what has had no answer: MQTT 3.1 and 3.1.1 only.
 //!
-//! 5.0 allows it after a reconnect alone (`5/MQTT-4.4.0-1`); 3.1.1 leaves it open, and 3.1 advises it. One timer serves the
-//! whole connection, as in TCP: it runs while an answer is awaited, begins anew with each answer, and when it ends, all that
-//! has none is sent again in its order, PUBREL as well as PUBLISH. What is sent again stands in the window already.
+//! 5.0 allows it after a reconnect alone (`5/MQTT-4.4.0-1`); 3.1.1 leaves it open, and 3.1 advises it (`3.1/4.2-2`). One
+//! timer serves the whole connection, as in TCP: it runs while an answer is awaited, begins anew with each answer, and when it
+//! ends, all that has none is sent again in its order, PUBREL as well as PUBLISH. What is sent again stands in the window already.
 //!
 //! As long as something of an earlier turn is still to be written, nothing is added: it is the transport that is slow then,
 //! and those at the end of the line would never be reached.

@@ -123,10 +123,12 @@ impl<S: Storage> Client<S> {
         let version = connection.version;
         match due {
             Due::Event | Due::Expiry => {}
+            // 3.1/3.2-3
             Due::ConnAck => self.timed_out(rules::NO_CONNACK.broken(version)),
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),
             Due::Resend => self.resend_unanswered(),
+            // 3.1/3.1-22
             Due::PingResp => self.timed_out(rules::NO_PINGRESP.broken(version)),
             Due::KeepAlive => connection.owe_ping(self.now),
         }
@@ -161,8 +163,8 @@ impl Connection {
         answered.then(|| core::mem::replace(&mut self.ping_since, now))
     }
 
-    /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23: something must be sent within the keep-alive period. A PINGREQ goes out as
-    /// well when nothing has come for so long, or else a link that is only half open would not be noticed.
+    /// 5/MQTT-3.1.2-20, 3.1.1/MQTT-3.1.2-23, 3.1/3.1-21: something must be sent within the keep-alive period. A
+    /// PINGREQ goes out as well when nothing has come for so long, or else a link that is only half open would not be noticed.
     fn ping_due(&self, deaf: bool) -> Option<Instant> {
         if self.keep_alive == 0 {
             return None;

@@ -40,7 +40,7 @@ impl Aliases {
         let Some(alias) = head.properties.topic_alias() else {
             return Ok(());
         };
-        // 5/MQTT-3.3.2-9 to 5/MQTT-3.3.2-12; the decoder refuses 0.
+        // 5/MQTT-3.3.2-9, 5/MQTT-3.3.2-10, 5/MQTT-3.3.2-11, 5/MQTT-3.3.2-12; the decoder refuses 0.
         if alias > maximum {
             return Err(AliasFault::AboveMaximum);
         }

@@ -4,7 +4,8 @@ use mqtt_proto::PacketId;
 
 /// The first id after `last` that is not in use; `None` if all 65,535 are.
 ///
-/// One row of ids serves PUBLISH, SUBSCRIBE and UNSUBSCRIBE (`5/MQTT-2.2.1-3`, `5/MQTT-2.2.1-4`, `3.1.1/MQTT-2.3.1-2`).
+/// One row of ids serves PUBLISH, SUBSCRIBE and UNSUBSCRIBE (`5/MQTT-2.2.1-3`, `5/MQTT-2.2.1-4`, `3.1.1/MQTT-2.3.1-2`,
+/// `3.1/2.4-3`).
 /// Going on from the last one keeps an id that was just freed out of use for as long as possible, so that a late answer
 /// meets nobody.
 pub fn next_free_id(last: Option<PacketId>, in_use: impl Fn(PacketId) -> bool) -> Option<PacketId> {

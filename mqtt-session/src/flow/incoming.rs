@@ -9,9 +9,9 @@ use super::rules::{self, Rule};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Incoming {
-    /// QoS 1: passed on, PUBACK not sent yet.
+    /// QoS 1: passed on, PUBACK not sent yet (`5/MQTT-4.3.2-4`, `3.1.1/MQTT-4.3.2-2`, `3.1/3.4-1`).
     OwesPubAck,
-    /// QoS 2: passed on, PUBREC not sent yet.
+    /// QoS 2: passed on (`3.1/4.1-4`), PUBREC not sent yet (`5/MQTT-4.3.3-8`, `3.1.1/MQTT-4.3.3-2`, `3.1/3.5-1`).
     OwesPubRec,
     /// QoS 2: PUBREC was sent, PUBREL is awaited; the id is remembered so that a repeat is not passed on.
     AwaitingPubRel,
@@ -25,7 +25,7 @@ pub enum OnPublish {
     Deliver(Option<Incoming>),
     /// A repeat of what was passed on already and is answered in time: nothing to do.
     Repeat,
-    /// A repeat of what was passed on and answered: send PUBREC again (`5/MQTT-4.3.3-10`).
+    /// A repeat of what was passed on and answered: send PUBREC again (`5/MQTT-4.3.3-10`, `3.1/4.1-3`).
     PubRecAgain,
     /// Another message under an id that is in use: in 5.0 answer with 0x91, in 3.x close.
     IdInUse,
@@ -35,7 +35,7 @@ pub enum OnPublish {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnPubRel {
-    /// Forget the id and answer PUBCOMP (`5/MQTT-4.3.3-11`).
+    /// Forget the id and answer PUBCOMP (`5/MQTT-4.3.3-11`, `3.1/3.7-1`).
     Complete,
     /// Answer PUBCOMP with 0x92, in 3.x plain (3.7.2.1): the PUBCOMP of before was lost.
     CompleteUnknown,
@@ -48,8 +48,9 @@ impl Incoming {
     pub const fn on_publish(stage: Option<Self>, qos: QoS, dup: bool) -> OnPublish {
         match (qos, stage) {
             (QoS::AtMostOnce, _) => OnPublish::Deliver(None),
-            // 5/MQTT-4.3.2-5: once PUBACK is sent the id is a new message, whatever DUP says.
+            // 5/MQTT-4.3.2-5, 3.1/4.1-2, 3.1/2.1-5: once PUBACK is sent the id is a new message, whatever DUP says.
             (QoS::AtLeastOnce, None) => OnPublish::Deliver(Some(Self::OwesPubAck)),
+            // 5/MQTT-4.3.3-12: so is the id once PUBCOMP is sent.
             (QoS::ExactlyOnce, None) => OnPublish::Deliver(Some(Self::OwesPubRec)),
             (QoS::ExactlyOnce, Some(Self::OwesPubRec)) => OnPublish::Repeat,
             (QoS::ExactlyOnce, Some(Self::AwaitingPubRel)) => OnPublish::PubRecAgain,

@@ -9,11 +9,12 @@ use super::rules::Rule;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Outgoing {
-    /// QoS 1: PUBLISH was sent, PUBACK is awaited.
+    /// QoS 1: PUBLISH was sent, PUBACK is awaited (`5/MQTT-4.3.2-3`, `3.1.1/MQTT-4.3.2-1`).
     AwaitingPubAck,
-    /// QoS 2: PUBLISH was sent, PUBREC is awaited.
+    /// QoS 2: PUBLISH was sent, PUBREC is awaited (`5/MQTT-4.3.3-3`).
     AwaitingPubRec,
-    /// QoS 2: PUBREC came, so the message is the receiver's; PUBREL is owed or sent, PUBCOMP is awaited.
+    /// QoS 2: PUBREC came, so the message is the receiver's; PUBREL is owed or sent, PUBCOMP is awaited
+    /// (`5/MQTT-4.3.3-5`).
     AwaitingPubComp,
 }
 
@@ -37,7 +38,8 @@ pub enum OnAnswer {
     /// The message has ended with this code: its id and its place in the window are free. A PUBCOMP ends it well whatever
     /// its code: the receiver took the message when it sent PUBREC, and 0x92 only says that it has forgotten it since.
     Done(ReasonCode),
-    /// Drop the message but keep its id; PUBREL is owed, after those owed already (`5/MQTT-4.3.3-4`, `5/MQTT-4.6.0-4`).
+    /// Drop the message but keep its id; PUBREL is owed, after those owed already (`5/MQTT-4.3.3-4`, `5/MQTT-4.6.0-4`,
+    /// `3.1/3.6-2`).
     Release,
     /// Nothing is known of this id, so it cannot have a message: answer PUBREL with 0x92, in 3.x plain (3.6.2.1).
     ReleaseUnknown,
@@ -47,7 +49,7 @@ pub enum OnAnswer {
     Violation(&'static Rule),
 }
 
-/// What is owed to a peer that has come back to its session (`5/MQTT-4.4.0-1`, `3.1.1/MQTT-4.4.0-1`).
+/// What is owed to a peer that has come back to its session (`5/MQTT-4.4.0-1`, `3.1.1/MQTT-4.4.0-1`, `3.1/4.2-1`).
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "closed by the standards")]
 pub enum Resend {
@@ -61,6 +63,7 @@ impl Outgoing {
     /// Where a message stands when its PUBLISH has begun to leave; `None` for QoS 0, which awaits nothing.
     pub const fn sent(qos: QoS) -> Option<Self> {
         match qos {
+            // 3.1/4.1-1
             QoS::AtMostOnce => None,
             QoS::AtLeastOnce => Some(Self::AwaitingPubAck),
             QoS::ExactlyOnce => Some(Self::AwaitingPubRec),

@@ -85,6 +85,8 @@ impl Message {
 
     /// The message that a will becomes when it is published.
     pub(crate) fn will(now: Instant, will: &Will<'_>) -> Self {
+        // With its own QoS and RETAIN: 5/MQTT-3.1.2-14, 5/MQTT-3.1.2-15, 3.1.1/MQTT-3.1.2-16, 3.1.1/MQTT-3.1.2-17,
+        // 3.1/3.1-12; with its user properties in their order: 5/MQTT-3.1.3-10; with a payload that may be empty: 3.1/3.1-13.
         let head = PublishHead {
             dup: false,
             qos: will.qos,
@@ -153,7 +155,8 @@ impl Message {
         core::str::from_utf8(bytes).ok()
     }
 
-    /// The properties that every receiver gets as they were (`5/MQTT-3.3.2-4`, `5/MQTT-3.3.2-15` to `-18`, `5/MQTT-3.3.2-20`).
+    /// The properties that every receiver gets as they were (`5/MQTT-3.3.2-4`, `5/MQTT-3.3.2-15`,
+    /// `5/MQTT-3.3.2-16`, `5/MQTT-3.3.2-17`, `5/MQTT-3.3.2-18`, `5/MQTT-3.3.2-20`).
     pub fn properties(&self) -> Properties<'_> {
         let start = HEAD + self.topic_len();
         let wire = self

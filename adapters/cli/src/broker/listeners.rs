@@ -37,6 +37,7 @@ pub(super) async fn bind(poller: &Poller, address: &ListenAddress) -> Result<Bou
 }
 
 async fn bind_tcp(poller: &Poller, name: &str) -> io::Result<Bound> {
+    // 5/MQTT-4.2.0-1, 3.1.1/MQTT-7.1.1-1
     let listener = TcpListener::bind(name).await?;
     let address = listener.local_addr()?;
     Ok(Bound {

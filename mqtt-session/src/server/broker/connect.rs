@@ -28,6 +28,7 @@ const CLIENT_ID_CHARS_31: usize = 23;
 impl Broker {
     /// CONNECT, the first packet of its connection.
     pub(super) fn connect(&mut self, now: Instant, conn: ConnId, connect: &Connect<'_>) -> Option<Kind> {
+        // 5/MQTT-3.1.4-2, 5/MQTT-3.1.3-8, 3.1.1/MQTT-3.1.3-9, 3.1/3.1-6
         if let Some(code) = self.refusal(conn, connect) {
             self.end_link(now, conn, Ended::Refused(code), Some(Reply::Refuse(code)));
             return None;
@@ -52,13 +53,14 @@ impl Broker {
             .take()
             .map_or_else(|| self.default_grant(conn), Arc::new);
         let named = terms.client_id.take().filter(|id| !id.is_empty() && is_text(id));
+        // 5/MQTT-3.1.3-7: from here on an invented id is as good as one that was sent.
         let assigned = connect.client_id.is_empty().then(|| match named {
             Some(id) => id.into(),
             None => self.invent_client_id(grant.pool),
         });
         let client_id = assigned.clone().unwrap_or_else(|| Arc::from(connect.client_id));
         let name = (grant.pool, client_id.clone());
-        // 5/MQTT-3.1.4-3, 3.1.1/MQTT-3.1.4-2: the old connection ends first, and with it, perhaps, its session.
+        // 5/MQTT-3.1.4-3, 3.1.1/MQTT-3.1.4-2, 3.1/3.1-16: the old connection ends first, and with it, perhaps, its session.
         let old = self
             .by_client
             .get(&name)
@@ -71,15 +73,16 @@ impl Broker {
         if let Some(&old) = self.by_client.get(&name) {
             self.pass_time(now, old);
         }
-        // 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6
+        // 5/MQTT-3.1.4-4, 3.1.1/MQTT-3.1.4-3; 5/MQTT-3.1.2-4, 3.1.1/MQTT-3.1.2-6, 3.1/3.1-17
         if connect.clean_start {
             if let Some(&old) = self.by_client.get(&name) {
                 self.end_session(now, old);
             }
         }
+        // 5/MQTT-3.1.2-5, 5/MQTT-3.1.2-6, 3.1.1/MQTT-3.1.2-4, 3.1/3.1-18: the session that is kept, or a new one.
         let kept = self.by_client.get(&name).copied();
         let Some(key) = kept.or_else(|| self.new_session(client_id.clone(), &grant)) else {
-            // 3.x has no code for a quota; "server unavailable" is its way to say "not now".
+            // 3.1.1/MQTT-4.8.0-2. 3.x has no code for a quota; "server unavailable" is its way to say "not now".
             let full = if connect.version.has_properties() {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
@@ -89,6 +92,7 @@ impl Broker {
             return;
         };
         let mut accepted = self.bind(now, conn, key, grant, connect, terms);
+        // 5/MQTT-3.2.2-3, 3.1.1/MQTT-3.2.2-2, 3.1.1/MQTT-3.2.2-3
         accepted.session_present = kept.is_some();
         accepted.assigned_client_id = assigned;
         let address = self.link(conn).and_then(|link| link.peer.address());
@@ -100,6 +104,7 @@ impl Broker {
             session_present: accepted.session_present,
         });
         self.depend_on_all(conn);
+        // 5/MQTT-3.1.4-5, 3.1.1/MQTT-3.1.4-4, 3.1/3.1-24
         self.owe(conn, Reply::Accept(Box::new(accepted)));
     }
 
@@ -107,6 +112,7 @@ impl Broker {
     fn refusal(&self, conn: ConnId, connect: &Connect<'_>) -> Option<ReasonCode> {
         let id = connect.client_id;
         let id_is_valid = match connect.version {
+            // 3.1/3.1-6, 3.1/3.1-7; later any id will do, so 5/MQTT-3.1.3-5, 3.1.1/MQTT-3.1.3-5 hold.
             Version::V31 => (1..=CLIENT_ID_CHARS_31).contains(&id.chars().count()),
             // 3.1.1/MQTT-3.1.3-8
             Version::V311 => !id.is_empty() || connect.clean_start,
@@ -197,6 +203,7 @@ impl Broker {
                 }
             }
         };
+        // 5/MQTT-3.1.2-23
         let expiry = asked_expiry.min(limits.session_expiry_max);
         let server_keep_alive = terms.server_keep_alive.or_else(|| {
             offer
@@ -260,6 +267,7 @@ impl Broker {
             session.expires_at = None;
             // 5/MQTT-3.1.3-9: the will of the connection before is forgotten, if it was still to be published.
             session.take_will();
+            // 5/MQTT-3.1.2-7; without a will there is none from now on (3.1.1/MQTT-3.1.2-12).
             session.rare().will = connect.will.as_ref().map(|will| Will {
                 delay: will.properties.will_delay_interval().unwrap_or(0),
                 expiry: will.properties.message_expiry_interval(),

@@ -38,6 +38,7 @@ impl Broker {
     fn next_message(&mut self, now: Instant, conn: ConnId) -> Option<Reply> {
         for _ in 0..DROPS_AT_ONCE {
             let (link, session, backlog, mut log) = self.parts_of(conn)?;
+            // 5/MQTT-4.3.3-13, 5/MQTT-4.3.3-7: what has begun goes on, whether its message has expired or not.
             if !session.in_flight.is_resent() {
                 let reply = session.in_flight.resend(&mut link.outgoing)?;
                 if let Reply::Deliver(delivery) = &reply {
@@ -51,6 +52,7 @@ impl Broker {
                 }
                 return Some(reply);
             }
+            // 5/MQTT-3.3.4-10: a full window holds messages back, and nothing else comes this way.
             let waiting = if session.has_retained_pulls() {
                 self.next_retained(conn)?
             } else {

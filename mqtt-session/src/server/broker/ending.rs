@@ -33,11 +33,11 @@ impl Broker {
             session.expiry = asked.min(max);
         }
         if disconnect.code == ReasonCode::NORMAL_DISCONNECTION {
-            // 5/MQTT-3.14.4-3, 5/MQTT-3.1.2-10, 3.1.1/MQTT-3.14.4-3
+            // 5/MQTT-3.14.4-3, 5/MQTT-3.1.2-10, 3.1.1/MQTT-3.14.4-3, 3.1.1/MQTT-3.1.2-10, 3.1/3.14-3
             session.take_will();
             session.tidy();
         }
-        // The client has closed (5.0, 3.14.4): there is nobody to take what is owed.
+        // The client has closed (5.0, 3.14.4, 3.1/3.14-2): there is nobody to take what is owed.
         link.forget_owed();
         self.end_link(now, conn, Ended::ByClient(disconnect.code), Some(Reply::Close));
     }
@@ -121,14 +121,15 @@ impl Broker {
             self.events
                 .drop_messages(DropCause::Away, session.queue.drop_qos_0(&mut self.backlog));
         }
-        // 5/MQTT-4.1.0-2, 3.1.1/MQTT-3.1.2-6
+        // 5/MQTT-4.1.0-2, 3.1.1/MQTT-3.1.2-6, 3.1/3.1-17; not before the connection is over (5/MQTT-4.1.0-1,
+        // 3.1.1/MQTT-4.1.0-1, 3.1.1/MQTT-4.1.0-2).
         if session.expiry == 0 {
             return self.end_session(now, key);
         }
         if session.expiry != u32::MAX {
             session.expires_at = Some(now + Duration::from_secs(session.expiry.into()));
         }
-        // 5/MQTT-3.1.2-8, 3.1.1/MQTT-3.1.2-8: at once, or after its delay, but not after the session.
+        // 5/MQTT-3.1.2-8, 3.1.1/MQTT-3.1.2-8, 3.1/3.1-11: at once, or after its delay, but not after the session.
         let ends = session.expires_at;
         if let Some(rare) = session.rare.as_mut() {
             rare.will_at = rare.will.as_ref().map(|will| {
@@ -158,6 +159,7 @@ impl Broker {
 
     /// Discards a session and all that it holds. Its will, if it has one, is published now (5.0, 3.1.3.2.2).
     pub(super) fn end_session(&mut self, now: Instant, key: SessionKey) {
+        // 3.1.1/MQTT-3.1.2-7: what it retained stays.
         self.release_will(now, key);
         let Some(mut session) = self.sessions.try_remove(key.0 as usize) else {
             return;

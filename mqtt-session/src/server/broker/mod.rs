@@ -618,6 +618,7 @@ impl Broker {
     }
 
     fn broken(&mut self, now: Instant, conn: ConnId, violation: Violation) {
+        // 5/MQTT-4.13.1-1, 5/MQTT-3.1.4-1, 3.1/3.1-4: with a last word or without, the connection is over.
         let last = self.last_word(conn, violation.code);
         self.end_link(now, conn, Ended::Violation(violation), Some(last));
     }

@@ -91,6 +91,7 @@ impl Broker {
             self.end_link(now, conn, Ended::Undecided, Some(Reply::Close));
             return None;
         }
+        // 3.1/3.3-1: what is refused is acknowledged all the same, in 3.x as if it were not.
         let (code, remarks) = self.accept_if(now, conn, publish, verdict);
         // Of what is refused nothing is remembered: should the refusal be lost, a repeat is refused again.
         if let Some((link, session, _, mut log)) = self.parts_of(conn).filter(|_| !code.is_failure()) {
@@ -228,14 +229,16 @@ impl Broker {
                 Some(_) => Room::Later,
             }
         };
+        // 5/MQTT-3.3.2-3, 3.1.1/MQTT-3.3.2-3
         if let Some(realm) = realms.get_mut(RealmKey::Pool(origin.pool)) {
             realm
                 .routes
                 .route(topic, Some(origin.session), room, &mut matches);
         }
+        // 3.1/2.1-6; whatever its QoS (3.1.1/MQTT-3.3.1-7), and not without RETAIN (5/MQTT-3.3.1-8, 3.1.1/MQTT-3.3.1-12).
         let keep = retain && !is_empty;
         if retain && is_empty {
-            // 5/MQTT-3.3.1-6, 5/MQTT-3.3.1-7, 3.1.1/MQTT-3.3.1-10, 3.1.1/MQTT-3.3.1-11
+            // 5/MQTT-3.3.1-6, 5/MQTT-3.3.1-7, 3.1.1/MQTT-3.3.1-10, 3.1.1/MQTT-3.3.1-11, 3.1/2.1-9
             self.retained.remove(origin.pool, topic, &mut self.journal);
         }
         let reached = matches.len();
@@ -256,6 +259,7 @@ impl Broker {
                     Stored::Refused => self.events.drop_messages(DropCause::RetainedFull, 1),
                 }
             }
+            // 5/MQTT-4.6.0-6, 3.1.1/MQTT-4.6.0-5, 3.1.1/MQTT-4.6.0-6: each queue is in the order of arrival.
             for found in matches.drain(..) {
                 self.enqueue(found, &message);
             }
@@ -277,6 +281,7 @@ impl Broker {
         }
         let limits = &session.grant.limits;
         let mut log = self.journal.log(session.owner);
+        // 3.1.1/MQTT-3.1.2-5, 3.1/3.1-18: also while its client is away.
         match session.queue.push(
             waiting,
             (limits.queue_messages, limits.queue_bytes),
@@ -337,7 +342,7 @@ impl Broker {
     }
 }
 
-/// The answer to a message of QoS 1 or 2 (`5/MQTT-3.3.4-1`, `3.1.1/MQTT-3.3.4-1`).
+/// The answer to a message of QoS 1 or 2 (`5/MQTT-3.3.4-1`, `3.1.1/MQTT-3.3.4-1`, `3.1/3.3-3`).
 fn ack(qos: QoS, id: PacketId, code: ReasonCode) -> Reply {
     if qos == QoS::ExactlyOnce {
         Reply::PubRec(id, code)

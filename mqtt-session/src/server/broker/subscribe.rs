@@ -46,7 +46,8 @@ impl Broker {
         if verdict.is_none() && offer.asks.subscribe {
             return Some(Kind::Subscribe);
         }
-        // 5/MQTT-3.8.4-5, 5/MQTT-3.8.4-6, 3.1.1/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-5: one code for each, in order.
+        // 5/MQTT-3.8.4-5, 5/MQTT-3.8.4-6, 3.1.1/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-5: one code for each, in order
+        // (5/MQTT-3.9.3-1, 3.1.1/MQTT-3.9.3-1, 3.1/3.9-2), what is granted or why not (5/MQTT-3.8.4-7).
         let codes: Vec<u8> = subscribe
             .filters
             .iter()
@@ -64,13 +65,14 @@ impl Broker {
                 };
                 match granted {
                     Ok(code) => code.0,
-                    // 3.1 has no code for a refusal; 3.1.1 has one.
+                    // 3.1 has no code for a refusal (3.1/3.8-5, 3.1/3.9-1); 3.1.1 has one.
                     Err(_) if version == Version::V31 => u8::from(subscription.options.qos),
                     Err(_) if version == Version::V311 => ReasonCode::UNSPECIFIED_ERROR.0,
                     Err(code) => code.0,
                 }
             })
             .collect();
+        // 5/MQTT-3.8.4-1, 5/MQTT-3.8.4-2, 3.1.1/MQTT-3.8.4-1, 3.1.1/MQTT-3.8.4-2, 3.1/3.8-2
         let reply = Reply::SubAck(subscribe.packet_id, codes.into());
         let remarks = verdict.map(Verdict::into_remarks).unwrap_or_default();
         self.owe(conn, Explained::wrap(reply, remarks));
@@ -87,11 +89,13 @@ impl Broker {
     ) -> Result<ReasonCode, ReasonCode> {
         let Subscription { filter, options } = subscription;
         let offer = self.offer(conn);
+        // 5/MQTT-3.2.2-10: what cannot be granted is granted lower.
         let (wildcards, qos) = (offer.wildcard_available, options.qos.min(offer.maximum_qos));
         let (group, topics) = parts(filter, version);
         if level_count(topics.as_str()) > self.config.limits.topic_levels {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
         }
+        // 3.1.1/MQTT-3.8.3-2
         if topics.has_wildcard() && !wildcards {
             return Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED);
         }
@@ -125,6 +129,7 @@ impl Broker {
             // Before it is there itself, so that it gets what there is as retained messages.
             self.begin_sys(self.now);
         }
+        // 5/MQTT-3.8.4-4, 3.1.1/MQTT-3.8.4-3: what waits already is not touched when a subscription is replaced.
         let how = Subscribed::new(options, qos, dollar, id);
         let new = self
             .realms
@@ -178,6 +183,7 @@ impl Broker {
             self.end_link(now, conn, Ended::Undecided, Some(Reply::Close));
             return None;
         }
+        // 5/MQTT-3.10.4-6, 3.1.1/MQTT-3.10.4-6, 3.1/3.10-2: one after the other.
         let codes: Box<[u8]> = unsubscribe
             .filters
             .iter()
@@ -197,6 +203,7 @@ impl Broker {
                 code.0
             })
             .collect();
+        // 5/MQTT-3.10.4-4, 5/MQTT-3.10.4-5, 5/MQTT-3.11.3-1, 3.1.1/MQTT-3.10.4-4, 3.1.1/MQTT-3.10.4-5, 3.1/3.11-1
         let reply = Reply::UnsubAck(unsubscribe.packet_id, codes);
         let remarks = verdict.map(Verdict::into_remarks).unwrap_or_default();
         self.owe(conn, Explained::wrap(reply, remarks));
@@ -204,6 +211,8 @@ impl Broker {
     }
 
     pub(super) fn forget_filter(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
+        // 5/MQTT-3.10.4-2, 3.1.1/MQTT-3.10.4-2: nothing new comes by it. 5/MQTT-3.10.4-3, 3.1.1/MQTT-3.10.4-3: what waits
+        // or is under way still comes.
         let Some(session) = self.sessions.get_mut(key.0 as usize) else {
             return false;
         };

@@ -87,7 +87,7 @@ impl ServerConn {
                         request: Some(Request::Violation(violation)),
                     };
                 }
-                // 5/MQTT-3.12.4-1, 3.1.1/MQTT-3.12.4-1
+                // 5/MQTT-3.12.4-1, 3.1.1/MQTT-3.12.4-1, 3.1/3.12-1
                 self.pings = self.pings.saturating_add(1);
                 continue;
             }
@@ -169,8 +169,8 @@ impl ServerConn {
         };
         match Version::from_protocol(name, level) {
             Some(version) => self.version = version,
-            // 3.1.1/MQTT-3.1.2-2 wants an answer to a level it does not know; there is but one form of it that every
-            // client since 3.1 can read.
+            // 3.1/3.1-3 allows and 3.1.1/MQTT-3.1.2-2 wants an answer to a level it does not know; there is but one form of
+            // it that every client since 3.1 can read.
             None if name == Version::V311.protocol_name().as_bytes() => self.version = Version::V311,
             None => return,
         }

@@ -98,6 +98,7 @@ impl ServerConn {
             late: false,
             quiet: false,
             heard: now,
+            // 3.1/3.1-23
             patience: u32::try_from(offer.connect_timeout.as_millis()).unwrap_or(u32::MAX),
             unsent: None,
             aliases: None,
@@ -153,7 +154,7 @@ impl ServerConn {
                 Some(self.heard + Duration::from_millis(self.patience.into()))
             }
             Phase::Open if self.keep_alive == 0 => None,
-            // 5/MQTT-3.1.2-22, 3.1.1/MQTT-3.1.2-24: one and a half times the Keep Alive.
+            // 5/MQTT-3.1.2-22, 3.1.1/MQTT-3.1.2-24, 3.1/3.1-20: one and a half times the Keep Alive.
             Phase::Open => Some(self.heard + Duration::from_millis(u64::from(self.keep_alive) * 1_500)),
             Phase::Closing => None,
         }

@@ -101,6 +101,7 @@ impl ServerConn {
             Reply::Deliver(delivery) => self.write_delivery(now, delivery, out),
             Reply::PubAck(id, code) => self.write_packet(&Packet::PubAck(self.ack(id, code)), out),
             Reply::PubRec(id, code) => self.write_packet(&Packet::PubRec(self.ack(id, code)), out),
+            // PUBREL and PUBCOMP say no more than a code: 5/MQTT-3.6.2-2, 5/MQTT-3.6.2-3, 5/MQTT-3.7.2-2, 5/MQTT-3.7.2-3.
             Reply::PubRel(id, code) => self.write_packet(&Packet::PubRel(self.ack(id, code)), out),
             Reply::PubComp(id, code) => self.write_packet(&Packet::PubComp(self.ack(id, code)), out),
             Reply::SubAck(packet_id, codes) => {
@@ -163,6 +164,7 @@ impl ServerConn {
             });
             written = self.write_fitting(connack, &[], list, out).unwrap_or(0);
         }
+        // 5/MQTT-3.2.2-7, 5/MQTT-4.12.0-4, 3.1.1/MQTT-3.2.2-5
         self.close(now);
         written
     }
@@ -223,6 +225,7 @@ impl ServerConn {
         } else {
             0
         };
+        // 5/MQTT-3.14.4-2
         self.close(now);
         written
     }
@@ -244,6 +247,7 @@ impl ServerConn {
     }
 
     fn accept(&mut self, now: Instant, accepted: &Accepted, out: &mut [u8]) -> usize {
+        // Without Server Keep Alive the value of CONNECT counts (5/MQTT-3.2.2-22).
         if let Some(seconds) = accepted
             .server_keep_alive
             .filter(|_| self.version.has_properties())
@@ -261,7 +265,7 @@ impl ServerConn {
         } else {
             (Vec::new(), Vec::new())
         };
-        // 3.1 has no Session Present.
+        // 3.1 has no Session Present (3.1/3.2-1).
         let session_present = accepted.session_present && self.version != Version::V31;
         let connack = Packet::ConnAck(ConnAck {
             session_present,

@@ -166,7 +166,7 @@ impl Routes {
     }
 
     /// Adds a subscription; in `group`, to a filter without `$share/group/`. True if the session had none with this
-    /// filter; otherwise the old one is replaced (`5/MQTT-3.8.4-3`).
+    /// filter; otherwise the old one is replaced (`5/MQTT-3.8.4-3`, `3.1.1/MQTT-3.8.4-3`).
     pub(crate) fn subscribe(
         &mut self,
         session: SessionKey,
@@ -317,6 +317,8 @@ impl Routes {
 
 /// Makes one delivery of all that go to one session. Sorted by session, so the order does not depend on the tree.
 fn merge(deliveries: &mut Vec<Match>, start: usize) {
+    // 5/MQTT-3.3.4-3, 3.1.1/MQTT-3.3.5-1: with the highest QoS and the identifiers of all; so no copy has but one of several
+    // (5/MQTT-3.3.4-5).
     let Some(new) = deliveries.get_mut(start..) else {
         return;
     };

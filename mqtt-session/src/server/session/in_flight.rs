@@ -87,6 +87,7 @@ impl InFlight {
 
     /// What is to be sent again next, unless the window holds it back.
     pub(crate) fn resend(&mut self, window: &mut Window) -> Option<Reply> {
+        // What a shared subscription brought stays with its client, too (5/MQTT-4.8.2-4).
         let row = self.row.as_deref_mut()?;
         let exchange = row.exchanges.get(row.resent)?;
         let reply = match (exchange.stage.on_resume(), &exchange.message) {
@@ -100,6 +101,7 @@ impl InFlight {
                     packet_id: Some(exchange.id),
                     qos: qos_of(exchange.stage),
                     retain: exchange.retain,
+                    // 3.1/2.1-4, 3.1/4.2-1
                     dup: true,
                 })
             }
@@ -122,6 +124,7 @@ impl InFlight {
         log: &mut Log<'_>,
     ) -> Option<()> {
         let stage = Outgoing::sent(delivery.qos)?;
+        // 5/MQTT-4.3.2-1, 5/MQTT-4.3.3-1, 3.1.1/MQTT-4.3.2-1, 3.1/2.4-3
         let id = next_free_id(self.last_id, |id| self.position(id).is_some())?;
         self.last_id = Some(id);
         delivery.packet_id = Some(id);

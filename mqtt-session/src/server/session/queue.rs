@@ -51,9 +51,9 @@ impl Waiting {
 impl Waiting {
     pub(crate) fn new(message: Message, found: Match) -> Self {
         Self {
-            // 5/MQTT-3.8.4-8, 3.1.1/MQTT-3.8.4-6
+            // 5/MQTT-3.8.4-8, 3.1.1/MQTT-3.8.4-6, 3.1/3.8-6
             qos: found.qos.min(message.qos()),
-            // 5/MQTT-3.3.1-12, 5/MQTT-3.3.1-13, 3.1.1/MQTT-3.3.1-9
+            // 5/MQTT-3.3.1-12, 5/MQTT-3.3.1-13, 3.1.1/MQTT-3.3.1-9, 3.1/2.1-8
             retain: message.retain() && found.retain_as_published,
             ids: found.ids,
             group: found.group,
@@ -63,7 +63,7 @@ impl Waiting {
     }
 
     pub(crate) fn retained(message: Message, qos: QoS, ids: SubscriptionIds) -> Self {
-        // With RETAIN: 5.0, 3.3.1.3, 3.1.1/MQTT-3.3.1-8
+        // With RETAIN: 5.0, 3.3.1.3, 3.1.1/MQTT-3.3.1-8, 3.1/2.1-7
         Self {
             qos: qos.min(message.qos()),
             retain: true,
@@ -86,6 +86,8 @@ impl Waiting {
             packet_id: None,
             qos: self.qos,
             retain: self.retain,
+            // Whatever the publisher set (5/MQTT-3.3.1-3, 3.1.1/MQTT-3.3.1-3): it is sent for the first time, or but once
+            // (5/MQTT-4.3.1-1, 3.1.1/MQTT-4.3.1-1, 5/MQTT-4.3.2-2, 5/MQTT-4.3.3-2).
             dup: false,
         }
     }
