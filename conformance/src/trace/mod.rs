@@ -1,24 +1,11 @@
 //! The trace language: a conversation on the wire, one thing a line.
 //!
-//! ```text
-//! title:   a QoS 1 message is acknowledged
-//! test:    broker
-//! version: 3.1.1 5
-//! covers:  5/MQTT-4.3.2-4
-//!
-//! -> CONNECT client_id="ack" clean_start=1 keep_alive=0
-//! <- CONNACK session_present=0 code=0 ..
-//! -> PUBLISH topic="ack/t" qos=1 id=7 payload="m"
-//! <- PUBACK id=7 ..
-//! ```
-//!
-//! `->` is client to server, `<-` server to client; who is under test stands in the head, and the runner plays the other
-//! side. The notation of packets is that of `mqtt_proto`'s `Display`.
-//!
 //! - [`ast`]: what a trace is.
 //! - `syntax`: text to trace, with nom; [`Trace::parse`] is its door.
 //! - `check`: what the grammar cannot say: field names, completeness of what is sent, properties where there are none.
 //! - [`TraceError`]: where a text is no trace, what was expected, and a hint.
+//!
+#![doc = include_str!("../../LANGUAGE.md")]
 
 pub mod ast;
 mod check;

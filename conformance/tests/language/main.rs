@@ -1,10 +1,14 @@
 //! The trace language: what `LANGUAGE.md` says is true.
 //!
 //! - `errors`: a row for every error that a trace can have, with its whole text.
+//! - `examples`: those of `LANGUAGE.md`.
 //! - `updating`: `--update`.
+//! - `uses`: what each kind of line means to each kind of target.
 
 mod errors;
+mod examples;
 mod updating;
+mod uses;
 
 /// A head with what the test is about as its lines.
 fn with_head(test: &str, version: &str, lines: &str) -> String {

@@ -1,0 +1,85 @@
+//! The column `broker`: ours, in memory.
+
+use mqtt_conformance::target::broker::MemoryBroker;
+
+use super::{connected, fails, is_no_trace, passes, says_nothing_of};
+
+#[test]
+fn to_server() {
+    passes(&mut MemoryBroker, "broker", &connected("-> PINGREQ\n<- PINGRESP"));
+}
+
+#[test]
+fn to_client() {
+    let lines = "-> SUBSCRIBE id=1 filters=[{\"t\" qos=1}]\n<- SUBACK id=1 codes=[1]";
+    passes(&mut MemoryBroker, "broker", &connected(lines));
+    fails(
+        &mut MemoryBroker,
+        "broker",
+        4,
+        &connected(&lines.replace("[1]", "[0]")),
+    );
+}
+
+#[test]
+fn hex() {
+    passes(
+        &mut MemoryBroker,
+        "broker",
+        &connected("-> hex c0 00\n<- hex d0 00"),
+    );
+    fails(
+        &mut MemoryBroker,
+        "broker",
+        4,
+        &connected("-> hex c0 00\n<- hex d0 01"),
+    );
+}
+
+#[test]
+fn bad() {
+    passes(&mut MemoryBroker, "codec", "-> hex c1 00 ! bad 0x81");
+    fails(&mut MemoryBroker, "codec", 1, "-> hex c0 00 ! bad 0x81");
+    says_nothing_of(&mut MemoryBroker, "codec", "<- hex d1 00 ! bad 0x81");
+}
+
+#[test]
+fn incomplete() {
+    says_nothing_of(
+        &mut MemoryBroker,
+        "codec",
+        "-> hex 32 0f 00 03 61 ! incomplete 17",
+    );
+}
+
+#[test]
+fn calls() {
+    is_no_trace("broker", "do ping");
+}
+
+#[test]
+fn events() {
+    is_no_trace("broker", "event Connected ..");
+}
+
+#[test]
+fn acts() {
+    says_nothing_of(&mut MemoryBroker, "broker", &connected("broker restart"));
+}
+
+#[test]
+fn time() {
+    let connect = "-> CONNECT client_id=\"a\" clean_start=1 keep_alive=40000\n<- CONNACK ..\n";
+    passes(
+        &mut MemoryBroker,
+        "broker",
+        &format!("{connect}quiet 59999s\nrefused 0x8d in 0s..2s"),
+    );
+    fails(&mut MemoryBroker, "broker", 3, &format!("{connect}quiet 60002s"));
+    fails(
+        &mut MemoryBroker,
+        "broker",
+        4,
+        &format!("{connect}+ 59000s\nrefused 0x8d in 0s..2s"),
+    );
+}

@@ -1,0 +1,103 @@
+//! The column `live`: our server on tokio, behind TCP.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use mqtt_conformance::play::world::Pace;
+use mqtt_conformance::target::live::LiveBroker;
+use mqtt_session::server::ServerConfig;
+
+use super::{connected, fails, is_no_trace, passes, says_nothing_of};
+
+/// A broker that listens while `then` runs.
+fn with_broker(then: impl FnOnce(&mut LiveBroker)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
+    let serving = runtime.spawn(serving);
+    let pace = Pace::real(Duration::from_secs(5), Duration::from_millis(500));
+    then(&mut LiveBroker::at(address).expect("it listens").with_pace(pace));
+    stop.stop();
+    runtime
+        .block_on(serving)
+        .expect("the server ends")
+        .expect("in order");
+}
+
+#[test]
+fn to_server() {
+    with_broker(|broker| passes(broker, "broker", &connected("-> PINGREQ\n<- PINGRESP")));
+}
+
+#[test]
+fn to_client() {
+    let lines = "-> SUBSCRIBE id=1 filters=[{\"t\" qos=1}]\n<- SUBACK id=1 codes=[1]";
+    with_broker(|broker| {
+        passes(broker, "broker", &connected(lines));
+        fails(broker, "broker", 4, &connected(&lines.replace("[1]", "[0]")));
+    });
+}
+
+#[test]
+fn hex() {
+    with_broker(|broker| {
+        passes(broker, "broker", &connected("-> hex c0 00\n<- hex d0 00"));
+        fails(broker, "broker", 4, &connected("-> hex c0 00\n<- hex d0 01"));
+    });
+}
+
+#[test]
+fn bad() {
+    with_broker(|broker| {
+        passes(broker, "codec", "-> hex c1 00 ! bad 0x81");
+        fails(broker, "codec", 1, "-> hex c0 00 ! bad 0x81");
+        says_nothing_of(broker, "codec", "<- hex d1 00 ! bad 0x81");
+    });
+}
+
+#[test]
+fn incomplete() {
+    with_broker(|broker| says_nothing_of(broker, "codec", "-> hex 32 0f 00 03 61 ! incomplete 17"));
+}
+
+#[test]
+fn calls() {
+    is_no_trace("broker", "do ping");
+    with_broker(|broker| says_nothing_of(broker, "client", "do ping refused=NotConnected"));
+}
+
+#[test]
+fn events() {
+    is_no_trace("broker", "event Connected ..");
+    with_broker(|broker| says_nothing_of(broker, "client", "event Connected .."));
+}
+
+/// Without a command in its profile it cannot be done; with one: see the tests of profiles.
+#[test]
+fn acts() {
+    with_broker(|broker| says_nothing_of(broker, "broker", &connected("broker restart")));
+}
+
+#[test]
+fn time() {
+    with_broker(|broker| {
+        let start = Instant::now();
+        passes(broker, "broker", &connected("+ 200ms\nquiet 100ms"));
+        assert!(start.elapsed() >= Duration::from_millis(300));
+        // A span has the slack at both ends.
+        let cut_off = |span: &str| {
+            format!(
+                "-> CONNECT client_id=\"a\" clean_start=1 keep_alive=1\n<- CONNACK ..\nrefused 0x8d in {span}"
+            )
+        };
+        passes(broker, "broker", &cut_off("1s..8s"));
+        fails(broker, "broker", 3, &cut_off("5s..9s"));
+    });
+}
