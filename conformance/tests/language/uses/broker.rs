@@ -64,7 +64,19 @@ fn events() {
 
 #[test]
 fn acts() {
-    says_nothing_of(&mut MemoryBroker, "broker", &connected("broker restart"));
+    let lines = connected(
+        "-> PUBLISH topic=\"t\" payload=\"m\" qos=1 id=1 retain=1\n<- PUBACK id=1 ..\nbroker crash\n",
+    ) + &connected(
+        "-> SUBSCRIBE id=2 filters=[{\"t\"}]\n<- SUBACK id=2 codes=[0]\n<- PUBLISH topic=\"t\" payload=\"m\" retain=1",
+    );
+    passes(&mut MemoryBroker, "broker", &lines);
+    let denied = |topic: &str| {
+        connected(&format!(
+            "broker deny topic=\"t\"\n-> PUBLISH topic=\"{topic}\" qos=1 id=1\n<- PUBACK id=1 code=0x87"
+        ))
+    };
+    passes(&mut MemoryBroker, "broker", &denied("t"));
+    fails(&mut MemoryBroker, "broker", 5, &denied("u"));
 }
 
 #[test]

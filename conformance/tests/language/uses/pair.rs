@@ -64,7 +64,12 @@ fn events() {
 
 #[test]
 fn acts() {
-    says_nothing_of(&mut Pair, "pair", &joined("broker restart"));
+    passes(
+        &mut Pair,
+        "pair",
+        &joined("broker crash\nevent Closed by=transport .."),
+    );
+    fails(&mut Pair, "pair", 3, &joined("broker crash"));
 }
 
 #[test]
