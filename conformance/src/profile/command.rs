@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use crate::play::world::Refusal;
+
 /// A program and what it is called with, without a shell between: `["sh", "-c", "systemctl restart mosquitto"]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,6 +17,9 @@ pub struct CommandLine {
     /// With these.
     pub arguments: Vec<String>,
 }
+
+/// The exit status of a command that cannot do what it is asked to.
+const CANNOT: i32 = 3;
 
 impl CommandLine {
     /// As words; `None` if there are none.
@@ -31,8 +36,8 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// It cannot be started, or does not end with status 0; in words.
-    pub(crate) fn run(&self, environment: &[(String, String)]) -> Result<(), String> {
+    /// It cannot be started, or does not end with status 0. Status 3 says that it cannot do this, which is not applicable.
+    pub(crate) fn run(&self, environment: &[(String, String)]) -> Result<(), Refusal> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -41,8 +46,11 @@ impl CommandLine {
             .stdout(Stdio::null());
         match command.status() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{self}` ends with {status}")),
-            Err(error) => Err(format!("`{self}` cannot be started: {error}")),
+            Ok(status) if status.code() == Some(CANNOT) => {
+                Err(Refusal::NotApplicable(format!("`{self}` cannot do it")))
+            }
+            Ok(status) => Err(Refusal::Invalid(format!("`{self}` ends with {status}"))),
+            Err(error) => Err(Refusal::Invalid(format!("`{self}` cannot be started: {error}"))),
         }
     }
 }

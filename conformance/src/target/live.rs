@@ -142,7 +142,8 @@ impl LiveBroker {
     fn allow_all(&self, trace: &Trace) -> Result<(), String> {
         if trace.acts().any(|act| matches!(act, BrokerAct::Deny(_))) {
             let allow = self.profile.broker.allow()?;
-            allow.run(&environment(self.address))?;
+            let allowed = allow.run(&environment(self.address));
+            return allowed.map_err(|why| format!("what it denies cannot be taken back: {why:?}"));
         }
         Ok(())
     }
@@ -305,7 +306,7 @@ impl World for LiveWorld {
                 environment.push((format!("MQTT_{}", name.to_uppercase()), text));
             }
         }
-        command.run(&environment).map_err(Refusal::Invalid)?;
+        command.run(&environment)?;
         if act.stops() {
             while let Ok(seen) = self.receiver.try_recv() {
                 self.tell(seen, inbox);
