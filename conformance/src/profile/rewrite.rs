@@ -69,7 +69,7 @@ impl Rewriter<'_> {
                     for field in fields {
                         match &field.name[..] {
                             "topic" | "filter" => self.topics(&mut field.value)?,
-                            "client_id" => self.client_id(&mut field.value),
+                            "client_id" => self.client_id(&mut field.value)?,
                             _ => {}
                         }
                     }
@@ -99,7 +99,7 @@ impl Rewriter<'_> {
         self.fields(&mut packet.fields)?;
         if packet.packet_type == PacketType::Connect {
             for field in packet.fields.iter_mut().filter(|field| field.name == "client_id") {
-                self.client_id(&mut field.value);
+                self.client_id(&mut field.value)?;
             }
             if direction == Direction::ToServer {
                 self.identify(packet);
@@ -184,7 +184,7 @@ impl Rewriter<'_> {
             return Ok(match rest.split_once('/') {
                 // Without a group or a filter it is refused, which it would not be as another one.
                 Some((group, filter)) if !group.is_empty() && !filter.is_empty() => {
-                    format!("$share/{group}/{namespace}{filter}")
+                    fits(line, format!("$share/{group}/{namespace}{filter}"))?
                 }
                 _ => topic.to_owned(),
             });
@@ -197,18 +197,20 @@ impl Rewriter<'_> {
                 "line {line}: `{topic}` begins with `$`, which means nothing behind the namespace {namespace}"
             ));
         }
-        Ok(format!("{namespace}{topic}"))
+        fits(line, format!("{namespace}{topic}"))
     }
 
-    fn client_id(&self, value: &mut Value) {
+    fn client_id(&self, value: &mut Value) -> Result<(), String> {
+        let line = value.at.line;
         for atom in &mut value.atoms {
             if let Atom::Text(text, times) = atom {
                 let whole = text.repeat(*times);
                 if !whole.is_empty() {
-                    (*text, *times) = (format!("{}{whole}", self.client_ids), 1);
+                    (*text, *times) = (fits(line, format!("{}{whole}", self.client_ids))?, 1);
                 }
             }
         }
+        Ok(())
     }
 
     /// Bytes stay as they are. Those that are right and would have to be others cannot be played.
@@ -258,4 +260,15 @@ impl Rewriter<'_> {
             _ => None,
         }
     }
+}
+
+/// A string has two bytes for its length (1.5.4; in 3.1.1 1.5.3).
+fn fits(line: u32, name: String) -> Result<String, String> {
+    if name.len() > usize::from(u16::MAX) {
+        return Err(format!(
+            "line {line}: with what the profile puts before it a name has {} bytes, and no more than 65535 can be sent",
+            name.len()
+        ));
+    }
+    Ok(name)
 }
