@@ -48,7 +48,7 @@ fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [
             continue;
         }
         let conn = Some(format!("line-{}", line.at.line));
-        let id = format!("{:x}/{}", number_of(&trace.head.title), line.at.line);
+        let id = format!("{:x}/{}", number_of(trace), line.at.line);
         let [before, opening, after] = parts.map(|text| lines(test, &text.replace("ID", &id)));
         let opens = bytes.first().is_some_and(|first| first & 0xf0 == opener);
         let opening = if opens { Vec::new() } else { opening };
@@ -84,10 +84,11 @@ fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [
     })
 }
 
-/// Tells traces apart, as their own names would (FNV-1a).
-fn number_of(title: &str) -> u32 {
+/// Tells traces apart, as their own names would (FNV-1a). Those of different versions may say the same.
+fn number_of(trace: &Trace) -> u32 {
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    title.bytes().fold(0x811c_9dc5, step)
+    let versions = trace.head.versions.iter().map(|version| version.level());
+    trace.head.title.bytes().chain(versions).fold(0x811c_9dc5, step)
 }
 
 fn lines(test: Test, text: &str) -> Vec<Step> {
