@@ -101,7 +101,9 @@ impl Failure {
                 let word = if i == 0 { "expected " } else { "and      " };
                 lines.push(format!("{word}{}", expected.text));
             }
-            lines.push(format!("seen     {}", one.seen));
+            if one.seen.text != self.headline {
+                lines.push(format!("seen     {}", one.seen));
+            }
             if !one.differs.is_empty() {
                 lines.push(one.differs.join("; "));
             }
@@ -189,7 +191,9 @@ impl fmt::Display for Failure {
             for (i, expected) in one.expected.iter().enumerate() {
                 labelled(f, if i == 0 { "expected" } else { "and" }, expected)?;
             }
-            labelled(f, "seen", &one.seen)?;
+            if one.seen.text != self.headline {
+                labelled(f, "seen", &one.seen)?;
+            }
             for differs in &one.differs {
                 write!(f, "\n    {:<LABEL$}{differs}", "differs")?;
             }

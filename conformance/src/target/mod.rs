@@ -128,7 +128,7 @@ fn applied<'t>(
 /// Runs what may panic: a panic in words.
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     // After a panic the machine is called no more.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|panic| {
+    std::panic::catch_unwind(core::panic::AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         format!("it panics: {}", text.unwrap_or("without a word"))

@@ -7,7 +7,7 @@ use super::{CodecUnderTest, Decoded, Read, Refused};
 use crate::expect::shown;
 use crate::fields::table::{Place, property_id};
 use crate::fields::{Bindings, Fields, Val, encode, resolve};
-use crate::report::failure::hex;
+use crate::report::failure::{Compared, Decoded as Seen, hex};
 use crate::target::{Failure, Outcome, guarded};
 use crate::trace::ast::{Direction, Item, Line, PacketPattern, Position, Step, Verdict};
 use crate::trace::{Trace, parse_packet};
@@ -15,6 +15,7 @@ use crate::trace::{Trace, parse_packet};
 /// All lines of a trace.
 pub(super) fn trace(codec: &mut dyn CodecUnderTest, trace: &Trace, version: Version) -> Outcome {
     let mut run = Run {
+        trace,
         codec,
         version,
         checked: 0,
@@ -33,6 +34,7 @@ pub(super) fn trace(codec: &mut dyn CodecUnderTest, trace: &Trace, version: Vers
 }
 
 struct Run<'c> {
+    trace: &'c Trace,
     codec: &'c mut dyn CodecUnderTest,
     version: Version,
     checked: usize,
@@ -42,15 +44,15 @@ struct Run<'c> {
 
 /// Why a line is not fulfilled.
 enum Fault {
-    /// It says otherwise.
-    Otherwise(String),
+    /// It says otherwise: why, and the packet that was made instead of that of the line.
+    Otherwise(String, Option<Seen>),
     /// The codec has nothing like it.
     Unsupported(String),
 }
 
 impl From<String> for Fault {
     fn from(why: String) -> Self {
-        Self::Otherwise(why)
+        Self::Otherwise(why, None)
     }
 }
 
@@ -72,7 +74,12 @@ impl Run<'_> {
                         Item::Hex(bytes) => self.judge(bytes, wire.verdict.as_ref(), from).map(|()| true),
                         Item::Packet(pattern) => self.packet(pattern, from),
                     };
-                    self.note(line.at, checked);
+                    let bytes = match &wire.item {
+                        Item::Hex(bytes) => Some(bytes.clone()),
+                        Item::Packet(pattern) => self.bytes_of(pattern),
+                        Item::Close => None,
+                    };
+                    self.note(line.at, bytes, wire.direction, checked);
                 }
                 Step::Cut(_)
                 | Step::Refused { .. }
@@ -85,18 +92,46 @@ impl Run<'_> {
         }
     }
 
-    fn note(&mut self, at: Position, checked: Checked<bool>) {
+    /// What a packet line means on the wire, if it leaves nothing open.
+    fn bytes_of(&self, pattern: &PacketPattern) -> Option<Vec<u8>> {
+        if pattern.bytes.is_some() {
+            return pattern.bytes.clone();
+        }
+        let fields = resolve(pattern, self.version, &Bindings::new()).ok()?;
+        let bytes = fields.with_packet(self.version, |packet| encode(packet, self.version));
+        bytes.ok().and_then(Result::ok)
+    }
+
+    fn note(&mut self, at: Position, bytes: Option<Vec<u8>>, direction: Direction, checked: Checked<bool>) {
         match checked {
             Ok(checked) => self.checked += usize::from(checked),
             Err(Fault::Unsupported(why)) => self.unsupported = Some(why),
-            Err(Fault::Otherwise(why)) => self.failures.push(Failure::new(at, why)),
+            Err(Fault::Otherwise(why, seen)) => {
+                let arrow = match direction {
+                    Direction::ToServer => "-> ",
+                    Direction::ToClient => "<- ",
+                };
+                let mut seen = seen.unwrap_or_else(|| Seen::in_words(&why));
+                if !seen.in_words {
+                    arrow.clone_into(&mut seen.on);
+                }
+                let line = self.trace.line(at);
+                let line = line.split(" #").next().unwrap_or(line).trim();
+                let mut failure = Failure::new(at, why);
+                failure.compared.push(Compared {
+                    expected: vec![Seen::as_written(line, bytes)],
+                    seen,
+                    differs: Vec::new(),
+                });
+                self.failures.push(failure);
+            }
         }
     }
 
     fn read(&mut self, from: Sender, bytes: &[u8]) -> Checked<Read> {
         let (codec, version) = (&mut *self.codec, self.version);
         match guarded(|| codec.read(version, from, bytes)) {
-            Err(why) => Err(Fault::Otherwise(format!("reading {}: {why}", hex(bytes)))),
+            Err(why) => Err(Fault::from(format!("reading {}: {why}", hex(bytes)))),
             Ok(Read::Unsupported(why)) => Err(Fault::Unsupported(why)),
             Ok(read) => Ok(read),
         }
@@ -117,7 +152,8 @@ impl Run<'_> {
         let (bytes, fields) = encoded.map_err(|e| e.to_string())??;
         if let Some(wanted) = &pattern.bytes {
             if *wanted != bytes {
-                return Err(format!("encoded as {}, expected {}", hex(&bytes), hex(wanted)).into());
+                let why = format!("encoded as {}, expected {}", hex(&bytes), hex(wanted));
+                return Err(Fault::Otherwise(why, said(&fields, version)));
             }
         }
         self.no_part_is_whole(&bytes, from)?;
@@ -145,7 +181,9 @@ impl Run<'_> {
             match self.read(from, &bytes[..n])? {
                 Read::Incomplete(None) => {}
                 Read::Incomplete(Some(need)) if need > n && need <= bytes.len() => {}
-                other => return Err(format!("its first {n} bytes give {other:?}").into()),
+                other @ (Read::Packet(_) | Read::Incomplete(_) | Read::Refused(_) | Read::Unsupported(_)) => {
+                    return Err(format!("its first {n} bytes give {other:?}").into());
+                }
             }
         }
         Ok(())
@@ -155,7 +193,7 @@ impl Run<'_> {
     fn is_said(&self, decoded: &Decoded, wanted: &Fields, from: Sender) -> Checked<()> {
         let version = self.version;
         if let Some(found) = &decoded.fields {
-            same(wanted, found, "decoded")?;
+            same(wanted, found, "decoded").map_err(|why| Fault::Otherwise(why, said(found, version)))?;
         }
         match &decoded.again {
             None => {}
@@ -163,15 +201,17 @@ impl Run<'_> {
             Some(Ok(bytes)) => {
                 let again = Packet::decode(version, from, bytes);
                 let found = again.map_err(|e| format!("encoded again it is {}: {e}", hex(bytes)))?;
-                same(wanted, &Fields::of(&found), "encoded again")
-                    .map_err(|why| format!("{why}; the bytes are {}", hex(bytes)))?;
+                same(wanted, &Fields::of(&found), "encoded again").map_err(|why| {
+                    let seen = Seen::as_written(found.with_secrets().to_string(), Some(bytes.clone()));
+                    Fault::Otherwise(format!("{why}; the bytes are {}", hex(bytes)), Some(seen))
+                })?;
             }
         }
         if let Some(printed) = &decoded.printed {
             let wrong = |e: &dyn core::fmt::Display| format!("prints as `{printed}`: {e}");
             let pattern = parse_packet(printed).map_err(|e| wrong(&e))?;
             let fields = resolve(&pattern, version, &Bindings::new()).map_err(|e| wrong(&e))?;
-            let found = fields.with_packet(version, |packet| Fields::of(packet));
+            let found = fields.with_packet(version, Fields::of);
             same(wanted, &found.map_err(|e| wrong(&e))?, "printed and parsed")?;
         }
         Ok(())
@@ -187,13 +227,15 @@ impl Run<'_> {
         let read = loop {
             match self.read(from, &bytes[start..])? {
                 Read::Packet(decoded) if decoded.len > 0 => start += decoded.len,
-                other => break Some(other),
+                other @ (Read::Packet(_) | Read::Incomplete(_) | Read::Refused(_) | Read::Unsupported(_)) => {
+                    break Some(other);
+                }
             }
             if start >= bytes.len() {
                 break None;
             }
         };
-        Err(Fault::Otherwise(match (read, verdict) {
+        Err(Fault::from(match (read, verdict) {
             (None, None) => return Ok(()),
             (Some(Read::Incomplete(need)), Some(Verdict::Incomplete(wanted))) => match need {
                 Some(need) if need != *wanted => format!("{need} bytes are wanted, {wanted} expected"),
@@ -245,6 +287,15 @@ impl Run<'_> {
 fn is_wrong_for_its_sender(bytes: &[u8], version: Version) -> bool {
     let is_one = |from| Packet::decode(version, from, bytes).is_ok();
     is_one(Sender::Client) != is_one(Sender::Server)
+}
+
+/// What these fields are as a packet, if they are one.
+fn said(fields: &Fields, version: Version) -> Option<Seen> {
+    let seen = fields.with_packet(version, |packet| {
+        let bytes = encode(packet, version).ok();
+        Seen::as_written(packet.with_secrets().to_string(), bytes)
+    });
+    seen.ok()
 }
 
 fn same(wanted: &Fields, found: &Fields, how: &str) -> Result<(), String> {
