@@ -6,7 +6,7 @@ use mqtt_proto::PacketType;
 use mqtt_proto::notation::{Data, Text};
 
 use crate::fields::Val;
-use crate::trace::ast::{Atom, Field, Group, Name};
+use crate::trace::ast::{Atom, Field, Group, Name, PacketPattern};
 
 /// A difference between what was expected and what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,5 +128,17 @@ impl fmt::Display for Group {
             "{{{}}}",
             text.chain(fields).chain(absent).collect::<Vec<_>>().join(" ")
         )
+    }
+}
+
+/// As a line has it, without its bytes.
+impl fmt::Display for PacketPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.packet_type.name())?;
+        self.fields.iter().try_for_each(|field| write!(f, " {field}"))?;
+        self.absent
+            .iter()
+            .try_for_each(|name| write!(f, " !{}", name.text))?;
+        f.write_str(if self.open { " .." } else { "" })
     }
 }

@@ -193,6 +193,18 @@ fn what_is_misspelt_is_told_with_the_nearest_name() {
             "f:4:13: found `topic`, expected a field `name=value`",
         ),
         (
+            r#"broker deny topik="t""#,
+            "f:4:13: found `topik`, expected what `broker deny` refuses; did you mean `topic`?",
+        ),
+        (
+            "broker deny colour=1",
+            "f:4:13: found `colour`, expected what `broker deny` refuses; there are: topic, filter, client_id",
+        ),
+        (
+            "broker deny topic=7",
+            "f:4:19: found `7`, expected text in quotes",
+        ),
+        (
             "broker deny topic=$t",
             "f:4:19: found `$t`, expected a capture that an earlier line binds",
         ),
@@ -578,6 +590,27 @@ fn a_block_is_opened_closed_and_full() {
         ),
     ];
     errors("broker", "5", &cases);
+}
+
+#[test]
+fn nothing_is_nested_without_end() {
+    let lists = format!("-> PUBLISH topic={}", "[".repeat(100_000));
+    let blocks = "any-order {\n".repeat(100_000);
+    let cases = [
+        (
+            lists.as_str(),
+            "f:4:26: found `[`, expected at most 8 brackets within each other",
+        ),
+        (
+            blocks.as_str(),
+            "f:20:1: found `any-order`, expected at most 16 blocks within each other",
+        ),
+    ];
+    for (lines, wanted) in cases {
+        let error = Trace::parse("f", &with_head("broker", "5", lines)).unwrap_err();
+        let text = error.to_string().replace(&"[".repeat(99_992), "[");
+        assert_eq!(text, wanted);
+    }
 }
 
 #[test]

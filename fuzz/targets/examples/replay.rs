@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         "broker" => fuzz_targets::broker::run,
         "records" => fuzz_targets::records::run,
         "store" => fuzz_targets::store::run,
+        "traces" => fuzz_targets::traces::run,
         "dispatch" => fuzz_targets::dispatch::run,
         other => {
             eprintln!("usage: replay TARGET FILE...; there is no target {other:?}");

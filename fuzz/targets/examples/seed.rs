@@ -1,5 +1,5 @@
 //! Writes seeds for the fuzzer from the traces of `conformance`: every packet and every stream of every trace, in each
-//! of its versions; and the journals of clients that are busy.
+//! of its versions; the short ones themselves; and the journals of clients that are busy.
 //!
 //! `cargo run -p fuzz-targets --example seed [FOLDER]`, by default into `fuzz/corpus`. Then minimise: see `fuzz/README.md`.
 
@@ -37,6 +37,12 @@ fn main() -> io::Result<()> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        if trace.source.len() <= 1024 {
+            let traces = folder.join("traces");
+            fs::create_dir_all(&traces)?;
+            fs::write(traces.join(&name), &trace.source)?;
+            written += 1;
+        }
         for &version in &trace.head.versions {
             written += seeds_of(&trace, &name, version, &folder)?;
         }

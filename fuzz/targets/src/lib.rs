@@ -9,6 +9,7 @@
 //! | [`store`] | whatever entries a store holds, a server is made from it or says why not, and keeps the same |
 //! | [`client`] | whatever a server and an application do, no operation is lost, doubled or left over |
 //! | [`broker`] | whatever clients do, a server says nothing wrong, and holds no more than its limits |
+//! | [`traces`] | any text is a trace, or is told where it is none; what is read prints as it was read |
 //! | [`dispatch`] | messages go where a matcher that looks at every pattern says, with its captures, in the documented order |
 //!
 //! The fuzzer's programs are in `fuzz/fuzz_targets`; `cargo test` runs the same functions over the corpora.
@@ -27,6 +28,7 @@ pub mod records;
 pub mod round_trip;
 pub mod split;
 pub mod store;
+pub mod traces;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 

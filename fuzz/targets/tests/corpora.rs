@@ -33,5 +33,5 @@ macro_rules! corpora {
 }
 
 corpora!(
-    decode, round_trip, split, client, broker, dispatch, records, store
+    decode, round_trip, split, client, broker, dispatch, records, store, traces
 );

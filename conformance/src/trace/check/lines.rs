@@ -12,7 +12,7 @@ use mqtt_proto::{PacketType, Version};
 use super::values::{self, Class};
 use super::{counts, unknown};
 use crate::fields::event::{EVENTS, EventSpec};
-use crate::fields::table::{Place, Spec};
+use crate::fields::table::{Kind, Place, Spec};
 use crate::trace::Trace;
 use crate::trace::ast::{
     Atom, BrokerAct, Command, Conn, CutAfter, Do, Event, Field, Item, Line, PacketPattern, Position, Quiet,
@@ -107,12 +107,7 @@ impl Checker<'_> {
                     return Err(Misfit::new(at, "broker", "broker in a broker or pair trace only"));
                 }
                 match act {
-                    BrokerAct::Deny(fields) => fields.iter().try_for_each(|field| {
-                        if let [Atom::Capture(name)] = &field.value.atoms[..] {
-                            self.is_bound(field.value.at, name, Class::Text)?;
-                        }
-                        self.one_value(&field.value)
-                    }),
+                    BrokerAct::Deny(fields) => self.deny(fields),
                     BrokerAct::Restart | BrokerAct::Crash => Ok(()),
                 }
             }
@@ -131,6 +126,21 @@ impl Checker<'_> {
                 self.either(branches)
             }
         }
+    }
+
+    fn deny(&self, fields: &[Field]) -> Result<(), Misfit> {
+        const KNOWN: [&str; 3] = ["topic", "filter", "client_id"];
+        for field in fields {
+            if !KNOWN.contains(&field.name.as_str()) {
+                let expected = "what `broker deny` refuses";
+                return Err(unknown(field.at, &field.name, expected, KNOWN));
+            }
+            values::value(Kind::Text, &field.value, &mut |at, name, class| {
+                self.is_bound(at, name, class)
+            })?;
+            self.one_value(&field.value)?;
+        }
+        Ok(())
     }
 
     fn wire_only(&self, at: Position, what: &str) -> Result<(), Misfit> {

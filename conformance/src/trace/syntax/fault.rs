@@ -144,7 +144,14 @@ pub(super) fn whole<'a, T>(
 ) -> Result<T, Misfit> {
     let text = source.text.trim_end();
     let source = Source { text, ..source };
-    let fault = match parser(source, text) {
+    let parsed = match super::too_deep(text) {
+        Some(rest) => {
+            let most = super::MAX_BRACKETS;
+            Fault::new(rest, format!("at most {most} brackets within each other")).fail()
+        }
+        None => parser(source, text),
+    };
+    let fault = match parsed {
         Ok(("", value)) => return Ok(value),
         Ok((rest, _)) => Fault::new(rest, "the end of the line or a `#` comment"),
         Err(Err::Error(fault) | Err::Failure(fault)) => fault,

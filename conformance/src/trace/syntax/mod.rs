@@ -23,6 +23,12 @@ pub(super) use fault::Source;
 use fault::whole;
 use line::LineKind;
 
+/// Blocks within each other. Nobody writes so many; a text that does must not use up the stack.
+const MAX_BLOCKS: usize = 16;
+
+/// Brackets within each other: a list of groups has two.
+const MAX_BRACKETS: usize = 8;
+
 /// Reads a trace.
 pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
     let mut head = head::Builder::default();
@@ -40,7 +46,11 @@ pub(super) fn trace(text: &str) -> Result<Trace, Misfit> {
             column: 1,
         };
         let misfit = |expected: &str| Misfit::new(at, source.word_at(at), expected);
-        match whole(source, line::line)? {
+        let kind = whole(source, line::line)?;
+        if matches!(kind, LineKind::AnyOrder | LineKind::Either) && open.len() == MAX_BLOCKS {
+            return Err(misfit(&format!("at most {MAX_BLOCKS} blocks within each other")));
+        }
+        match kind {
             LineKind::Blank => {}
             LineKind::Head(part) => {
                 if !(lines.is_empty() && open.is_empty()) {
@@ -110,6 +120,25 @@ pub(super) fn tokens(text: &str) -> impl Iterator<Item = (u32, &str)> {
         words.push((column, &text[from..]));
     }
     words.into_iter()
+}
+
+/// What begins with one bracket too many within others.
+fn too_deep(text: &str) -> Option<&str> {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            '#' if !quoted => return None,
+            '[' | '{' | '(' if !quoted => depth += 1,
+            ']' | '}' | ')' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        if depth > MAX_BRACKETS {
+            return Some(&text[at..]);
+        }
+    }
+    None
 }
 
 /// Reads one packet.
