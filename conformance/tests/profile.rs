@@ -5,6 +5,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -121,6 +122,63 @@ fn every_key_is_read() {
     assert_eq!((&one.what[..], &two.what[..]), ("one", "two"));
     assert_eq!((one.statement.len(), two.statement.len()), (1, 2));
     assert!(two.traces.is_empty() && two.versions.is_none());
+}
+
+/// The keys of a table and of all tables in it, with their paths.
+fn keys(table: &toml::Table, path: &str, all: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let path = format!("{path}/{name}");
+        match value {
+            toml::Value::Table(table) => keys(table, &path, all),
+            toml::Value::Array(list) => {
+                for table in list.iter().filter_map(toml::Value::as_table) {
+                    keys(table, &path, all);
+                }
+            }
+            _ => {}
+        }
+        all.insert(path);
+    }
+}
+
+#[test]
+fn the_readme_shows_every_key_in_a_profile_that_is_one() {
+    let readme = include_str!("../README.md");
+    let section = readme.split("\n## A profile\n").nth(1).expect("the section");
+    let example = section
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let example = example.expect("an example");
+    parse(example);
+    let of = |text: &str| {
+        let mut all = BTreeSet::new();
+        keys(&text.parse().expect("it is TOML"), "", &mut all);
+        all
+    };
+    let (shown, all) = (of(example), of(ALL));
+    let missing: Vec<_> = all.difference(&shown).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    // A key that is none is told which there are.
+    for (table, path, least) in [
+        ("", "", 10),
+        ("[broker]", "/broker", 11),
+        ("[broker.limits]", "/broker/limits", 12),
+        ("[[known]]", "/known", 4),
+        ("[measured]", "/measured", 3),
+    ] {
+        let text = format!("{table}\nnone = 1");
+        let error = Profile::parse("p", &text).expect_err(&text).why;
+        let names: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert!(names.len() >= least, "{error}");
+        for name in names {
+            assert!(
+                shown.contains(&format!("{path}/{name}")),
+                "{path}/{name} is not in the readme"
+            );
+        }
+    }
 }
 
 #[test]
