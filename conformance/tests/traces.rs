@@ -84,7 +84,7 @@ fn a_line_that_the_codec_does_not_fulfil_is_reported_with_the_difference() {
         ("-> PUBLISH topic=\"a\" qos=1", "4:1 cannot be encoded: "),
         (
             "<- SUBSCRIBE id=1 filters=[{\"a\" qos=1}]",
-            "4:1 its own encoding 82 07 00 01 00 00 01 61 01 is refused: ",
+            "4:1 the packet 82 07 00 01 00 00 01 61 01 is refused: ",
         ),
         ("-> hex c0 00 ! bad 0x81", "4:1 accepted, but should not be"),
         ("-> hex c0 00 ! incomplete 4", "4:1 accepted, but should not be"),

@@ -162,7 +162,7 @@ impl Run<'_> {
             Read::Incomplete(_) => return Err(format!("{}: asks for more", hex(&bytes)).into()),
             Read::Refused(refused) => {
                 let why = refused.why;
-                return Err(format!("its own encoding {} is refused: {why}", hex(&bytes)).into());
+                return Err(format!("the packet {} is refused: {why}", hex(&bytes)).into());
             }
             Read::Unsupported(why) => return Err(Fault::Unsupported(why)),
         };
