@@ -15,8 +15,9 @@
 //!
 //! # A test of yours
 //!
-//! With `mqtt-conformance` among the `dev-dependencies`, all traces of this crate are run in one test.
-//! [`run::bundled`](crate::run::bundled) says where they are. (`OurClient` stands for the client under test.)
+//! With `mqtt-conformance` among the `dev-dependencies`, one test runs all traces of this crate; they come with it
+//! ([`run::bundled`](crate::run::bundled)). What your code does not do, and what it is known to fail, is said by a
+//! [`Profile`]: then the test fails for what is new and for what was mended, and for nothing else. (`OurClient` stands for yours.)
 //!
 //! ```
 //! # use core::time::Duration;
@@ -32,20 +33,38 @@
 //! #     fn poll_transmit(&mut self, _: Duration) -> Option<Vec<u8>> { None }
 //! #     fn wants_close(&self) -> bool { false }
 //! # }
+//! use mqtt_conformance::profile::Profile;
+//! use mqtt_conformance::report::FailOn;
 //! use mqtt_conformance::run::{self, Plan};
 //! use mqtt_conformance::target::Target;
 //! use mqtt_conformance::target::client::ClientTarget;
 //!
 //! // #[test]
 //! fn our_client_keeps_the_standard() {
+//!     // Better a file beside the test, and `Profile::read`.
+//!     let profile = r#"
+//!         name = "our client"
+//!         versions = ["3.1.1", "5"]
+//!         lacks = ["enhanced-authentication"]
+//!         [[known]]
+//!         statement = "5/MQTT-3.3.4-7"
+//!         traces = ["client/session/window-on-resume"]
+//!         what = "all is sent again at once, whatever the Receive Maximum is now"
+//!     "#;
+//!     let profile = Profile::parse("our-client.toml", profile).expect("it is one");
 //!     let files = run::bundled().expect("the traces are there");
 //!     let report = run::run(&files, &Plan::default(), &|| {
 //!         let client = ClientTarget::new("our client", |wanted| Ok(OurClient::new(wanted.version())));
-//!         vec![Box::new(client) as Box<dyn Target>]
+//!         vec![Box::new(client.with_profile(profile.clone())) as Box<dyn Target>]
 //!     });
-//!     assert!(report.is_good(), "{report}");
+//!     let report = report.with_profile(&profile);
+//!     let fail_on: FailOn = "failed,fixed".parse().expect("these are conditions");
+//!     assert!(report.has_passed() && fail_on.met_by(&report).is_empty(), "{report}");
 //! }
 //! ```
+//!
+//! Begin with one trace: [`Trace::read`] and [`Target::run`] give its [`Outcome`], and a [`Failure`] prints what was expected, what
+//! was seen, and the exchange. In the workspace of this crate, `checks/third-party` wraps crates of others in this way.
 //!
 //! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
 //! - [`setup`]: what a trace asks of its target; [`wanted`]: the same for whoever makes a machine.
