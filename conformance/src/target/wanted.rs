@@ -5,6 +5,7 @@ use core::cell::Cell;
 use mqtt_proto::Version;
 
 use super::setup::Setting;
+use crate::fields::{Bindings, Val, resolve_value};
 use crate::trace::Trace;
 
 /// The version that is played, and the `config:` of the trace.
@@ -58,6 +59,25 @@ impl<'t> Wanted<'t> {
         }
     }
 
+    /// The setting of this name, if the trace has it and it is text or bytes.
+    #[must_use]
+    pub fn data(&self, name: &str) -> Option<Vec<u8>> {
+        let at = self
+            .trace
+            .head
+            .config
+            .iter()
+            .position(|field| field.name == name)?;
+        let value = &self.trace.head.config.get(at)?.value;
+        match resolve_value(value, self.version, &Bindings::new()) {
+            Ok(Val::Data(data)) => {
+                self.asked.get(at)?.set(true);
+                Some(data)
+            }
+            _ => None,
+        }
+    }
+
     fn setting(&self, name: &str) -> Option<(&Cell<bool>, Setting<'t>)> {
         let at = self
             .trace
@@ -82,5 +102,31 @@ impl<'t> Wanted<'t> {
             Some((_, field)) => Err(format!("its setting {field} is none that this target has")),
             None => Ok(made),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_nobody_asks_for_makes_no_machine() {
+        let text = "title: t\ntest: broker\nversion: 5\nconfig: receive_maximum=3 refused_topic=\"t\" drop_policy=oldest\n-> PINGREQ\n";
+        let trace = Trace::parse("t", text).unwrap();
+        let wanted = Wanted::new(&trace, Version::V5);
+        let made = wanted.make(&|wanted| {
+            assert_eq!(wanted.number("receive_maximum"), Some(3));
+            assert_eq!(wanted.word("drop_policy"), Some("oldest"));
+            assert_eq!(
+                (wanted.number("sessions"), wanted.word("receive_maximum")),
+                (None, None)
+            );
+            Ok(())
+        });
+        assert!(made.is_err_and(|why| why.contains("refused_topic")));
+        assert_eq!(
+            wanted.make(&|wanted| Ok(wanted.data("refused_topic"))),
+            Ok(Some(b"t".to_vec()))
+        );
     }
 }
