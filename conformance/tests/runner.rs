@@ -149,11 +149,6 @@ fn a_broker_that_does_otherwise_is_reported() {
             "broker deny topic=\"t\"\na -> PUBLISH topic=\"t\" qos=1 id=7\na <- PUBACK id=7",
             "3: expected a <- PUBACK id=7\n    seen     `PUBACK id=7 code=0x87`\n    code: expected 0, found 135",
         ),
-        (
-            "broker deny user=\"u\"",
-            "not applicable: line 6: user cannot be denied: topic, filter and client_id can",
-        ),
-        ("broker deny topic=1", "not applicable: line 6: topic is no text"),
     ];
     reports(&mut MemoryBroker, "broker", CLIENTS, &cases);
 }

@@ -160,7 +160,7 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains(&missing) && error.lines().count() == 1, "{error}");
 
-    let text = "title: t\ntest: broker\nversion: 5\nbroker deny user_name=\"u\"\n";
+    let text = "title: t\ntest: broker\nversion: 5\nconfig: maximum_qos=9\nquiet 1s\n";
     let open = file("open.trace", text);
     // Nobody listens on the port of a listener that is gone.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
