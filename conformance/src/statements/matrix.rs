@@ -12,6 +12,7 @@ use super::errors::{self, ErrorRow};
 use super::evidence::{self, Pass};
 use super::table::{self, Binding, Untested};
 use super::{code, sources};
+use crate::trace::Test;
 
 /// What names and shows each statement, and which traces show each row of the error table, as Markdown.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ impl Matrix {
         for row in &rows {
             row.find_faults(&there, &mut faults);
         }
+        find_false_claims(&rows, &passes, &mut faults);
         for cells in &errors {
             cells.find_faults(&there, &mut faults);
         }
@@ -63,7 +65,7 @@ impl Matrix {
     }
 
     /// What is wrong, one line each: what no code names or no trace shows, without a reason; reasons for what is named or
-    /// shown; tests that stand in for a trace and are not there; traces that fail.
+    /// shown; tests that stand in for a trace and are not there; traces that fail, or claim what binds the other end.
     #[must_use]
     pub fn faults(&self) -> &[String] {
         &self.faults
@@ -167,6 +169,26 @@ impl Row {
 fn is_there(untested: Untested, there: &dyn Fn(&str) -> bool, of: &str, faults: &mut Vec<String>) {
     if let Some(instead) = untested.instead.filter(|instead| !there(instead)) {
         faults.push(format!("{of} is to be shown by {instead}, which is not there"));
+    }
+}
+
+/// Traces that test one end and claim to show what binds the other alone.
+fn find_false_claims(rows: &[Row], passes: &[Pass], faults: &mut Vec<String>) {
+    for pass in passes.iter().filter(|pass| pass.is_test()) {
+        let who = match pass.test {
+            Test::Client => Who::Client,
+            Test::Broker => Who::Server,
+            Test::Codec | Test::Pair => continue,
+        };
+        for Row { binding, .. } in rows
+            .iter()
+            .filter(|row| pass.covers.contains(&row.binding.statement))
+        {
+            if !binding.is_bytes && !binding.binds(who) {
+                let (trace, statement) = (&pass.trace, binding.statement);
+                faults.push(format!("{trace} covers {statement}, which does not bind a {who}"));
+            }
+        }
     }
 }
 
