@@ -1,7 +1,6 @@
 //! The column `live`: our server on tokio, behind TCP.
 
 use core::time::Duration;
-use std::time::Instant;
 
 use mqtt_conformance::play::world::Pace;
 use mqtt_conformance::target::live::LiveBroker;
@@ -88,10 +87,8 @@ fn acts() {
 #[test]
 fn time() {
     with_broker(|broker| {
-        let start = Instant::now();
         passes(broker, "broker", &connected("+ 200ms\nquiet 100ms"));
-        assert!(start.elapsed() >= Duration::from_millis(300));
-        // A span has the slack at both ends.
+        // What takes time takes it here, and a span has the slack at both ends.
         let cut_off = |span: &str| {
             format!(
                 "-> CONNECT client_id=\"a\" clean_start=1 keep_alive=1\n<- CONNACK ..\nrefused 0x8d in {span}"
