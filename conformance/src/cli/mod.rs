@@ -2,12 +2,15 @@
 //!
 //! - `run`: runs traces; `target`: against what; `update`: writes their expectations anew.
 //! - `statements`: what shows each statement; `matrix`: that, and what code names it.
+//! - `client`: runs traces against a client program; `listen`: one, against a client that is started by hand.
 //! - `reporting`: the options of all commands that run traces: which, how many at a time, what is printed, what makes the
 //!   check fail; `progress`: the bar meanwhile.
 //!
 //! A command ends with `Ok(true)` if all is well (exit status 0), `Ok(false)` if something is not as it should be (1), and
 //! an error in words for bad input (2).
 
+mod client;
+mod listen;
 mod matrix;
 mod progress;
 mod reporting;
@@ -31,6 +34,10 @@ enum Command {
     /// Run traces; the exit status is 0 if all is well, 1 if one fails or whatever else --fail-on says, 2 if a file is no trace
     /// or nothing could be run.
     Run(run::Arguments),
+    /// Run traces of clients against a client program: `client [OPTIONS] -- COMMAND`.
+    Client(client::Arguments),
+    /// Play the server of one trace for a client that you start by hand, and print what is awaited.
+    Listen(listen::Arguments),
     /// Run all traces in memory, and say for every statement that binds a role by which traces and tests it is shown, or why
     /// by none; the exit status is 0 if none is missing, 1 otherwise, 2 if nothing could be looked at.
     Statements(statements::Arguments),
@@ -44,6 +51,8 @@ impl Arguments {
     pub(crate) fn run(self) -> Result<bool, String> {
         match self.command {
             Command::Run(arguments) => arguments.run(),
+            Command::Client(arguments) => arguments.run(),
+            Command::Listen(arguments) => arguments.run(),
             Command::Statements(arguments) => arguments.run(),
             Command::Matrix(arguments) => arguments.run(),
         }

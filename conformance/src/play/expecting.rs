@@ -196,6 +196,15 @@ impl<'t> Player<'t, '_> {
             {
                 return Ok(());
             }
+            // A client of 3.x may take leave before it closes; there is no code in it.
+            What::Packet {
+                fields: Ok(fields), ..
+            } if fields.packet_type == PacketType::Disconnect
+                && self.version < Version::V5
+                && self.world.sends() == Some(Direction::ToClient) =>
+            {
+                return Ok(());
+            }
             What::Packet {
                 fields: Ok(fields), ..
             } => fields,

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use mqtt_proto::packet::Packet;
-use mqtt_proto::{Frame, Sender, Version, frame_len};
+use mqtt_proto::{Frame, PacketType, Sender, Version, frame_len};
 
 use crate::expect::{self, Mismatch};
 use crate::fields::{Bindings, Fields, Val};
@@ -298,7 +298,7 @@ impl<'t> Inbox<'t> {
     }
 
     /// Records what is not on the wire.
-    pub(super) fn note(&mut self, at: Duration, conn: usize, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, at: Duration, conn: usize, text: impl Into<String>) {
         let conn = self.name(conn).to_owned();
         self.record.push(Exchanged {
             at,
@@ -341,6 +341,33 @@ impl<'t> Inbox<'t> {
 
     pub(super) fn take_record(&mut self) -> Vec<Exchanged> {
         core::mem::take(&mut self.record)
+    }
+
+    /// The lines from the one that is being played to the end of its block.
+    pub(crate) fn ahead(&self) -> &'t [Line] {
+        self.ahead
+    }
+
+    /// Whether a CONNECT is what is expected next on this connection.
+    #[must_use]
+    pub fn awaits_connect(&self, conn: usize) -> bool {
+        let Some(name) = self.names.get(conn) else {
+            return false;
+        };
+        let next = self
+            .ahead
+            .iter()
+            .find(|line| !line.maybe && !matches!(line.step, Step::Event(_)));
+        next.is_some_and(|line| match &line.step {
+            Step::Wire(wire) if wire.conn == *name && wire.direction == Direction::ToServer => {
+                match &wire.item {
+                    Item::Packet(packet) => packet.packet_type == PacketType::Connect,
+                    Item::Hex(bytes) => bytes.first().is_some_and(|first| first & 0xf0 == 0x10),
+                    Item::Close => false,
+                }
+            }
+            _ => false,
+        })
     }
 
     /// Whether the link is to be cut inside this packet, which is about to pass: after so many bytes.

@@ -151,7 +151,16 @@ impl<'t, 'w> Player<'t, 'w> {
                 self.send(at, wire)?;
                 self.settle(at)?;
             }
-            Step::Wire(_) | Step::Refused { .. } | Step::Event(_) => return self.expect(line),
+            Step::Wire(_) | Step::Event(_) => return self.expect(line),
+            Step::Refused { conn, .. } => {
+                let refused = self.expect(line);
+                if matches!(refused, Err(Stop::Failed(..))) && !self.is_garbled(conn) {
+                    if let Some(why) = self.world.need_not_refuse() {
+                        return Err(Stop::NotApplicable(format!("line {}: {why}", at.line)));
+                    }
+                }
+                return refused;
+            }
             Step::Cut(conn) => {
                 let (conn, link) = self.link(conn);
                 if !link.open && self.world.sends() == Some(Direction::ToServer) {
@@ -377,6 +386,13 @@ impl<'t, 'w> Player<'t, 'w> {
             (Err(Refusal::Invalid(why)), _) => self.fail(at, why),
             (Err(Refusal::NotApplicable(why)), _) => Err(Stop::NotApplicable(why)),
         }
+    }
+
+    /// Whether what has come first is no packet at all.
+    fn is_garbled(&mut self, conn: &Conn) -> bool {
+        let (conn, _) = self.link(conn);
+        let unread = self.inbox.unread(conn, Direction::ToServer).front();
+        unread.is_some_and(|arrival| matches!(&arrival.what, What::Packet { fields: Err(_), .. }))
     }
 
     /// What a link knows after this packet has passed on it.

@@ -31,6 +31,12 @@ pub trait World {
         true
     }
 
+    /// Why the side under test need not refuse what a trace expects it to refuse, if it need not: the trace is then not
+    /// applicable from there on.
+    fn need_not_refuse(&self) -> Option<String> {
+        None
+    }
+
     /// Opens a link to the broker under test.
     ///
     /// # Errors

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! - [`Broker`]: how a live broker is reached, what it takes, and how it is restarted.
-//! - [`Client`]: how a live client is called.
+//! - [`Client`]: how a client program is told what to do, and what it tells.
 //! - [`Limits`]: what the target takes at most, and what a trace needs.
 //! - [`Known`]: what is known to fail; [`Measured`]: what the last run of all traces has given.
 //! - [`findings`]: what is known of all targets in a folder, as a text for people.
@@ -38,6 +38,7 @@ mod words;
 
 use core::time::Duration;
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::path::Path;
 
 use mqtt_proto::Version;
@@ -45,7 +46,7 @@ use serde::Deserialize;
 
 pub use broker::Broker;
 pub(crate) use broker::Credentials;
-pub use client::Client;
+pub use client::{ByItself, Client, Drive, Templates};
 pub use command::CommandLine;
 pub use error::ProfileError;
 pub use known::{Known, trace_name};
@@ -54,6 +55,19 @@ pub use measured::{Measured, Sum};
 pub use words::time;
 
 use crate::trace::Trace;
+
+/// Profiles of well-known client programs.
+const BUILT_IN: [(&str, &str); 3] = [
+    (
+        "mosquitto_sub.toml",
+        include_str!("../../profiles/mosquitto_sub.toml"),
+    ),
+    (
+        "mosquitto_pub.toml",
+        include_str!("../../profiles/mosquitto_pub.toml"),
+    ),
+    ("paho.toml", include_str!("../../profiles/paho.toml")),
+];
 
 /// What a target can do and how it is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -107,6 +121,22 @@ impl Profile {
             known: Vec::new(),
             measured: None,
         }
+    }
+
+    /// The profile that comes with this crate for a command, by the file names in it.
+    #[must_use]
+    pub fn for_command(command: &[OsString]) -> Option<Self> {
+        let names: Vec<_> = command
+            .iter()
+            .filter_map(|word| Path::new(word).file_name()?.to_str())
+            .collect();
+        BUILT_IN
+            .iter()
+            .filter_map(|(file, text)| Self::parse(file, text).ok())
+            .find(|profile| {
+                let mut commands = profile.client.commands.iter();
+                commands.any(|command| names.contains(&command.as_str()))
+            })
     }
 
     /// Reads the profile in a file.

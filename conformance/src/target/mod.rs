@@ -66,6 +66,7 @@
 //! Begin with one trace: [`Trace::read`] and [`Target::run`] give its [`Outcome`], and a [`Failure`] prints what was expected, what
 //! was seen, and the exchange. In the workspace of this crate, `checks/third-party` wraps crates of others in this way.
 //!
+//! - [`process`]: a client program, started for each trace.
 //! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
 //! - [`setup`]: what a trace asks of its target; [`wanted`]: the same for whoever makes a machine.
 //! - `refusals`: codec traces as tests of the machines. `outlet`: what they write, packet by packet. `time`: their clock.
@@ -78,6 +79,7 @@ mod leftovers;
 pub mod live;
 mod outlet;
 pub mod pair;
+pub mod process;
 mod refusals;
 pub mod setup;
 mod time;

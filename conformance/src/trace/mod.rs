@@ -119,6 +119,19 @@ impl Trace {
     }
 }
 
+/// Reads one event as a program prints it: values where a trace has captures.
+pub(crate) fn parse_event(text: &str) -> Result<ast::Event, TraceError> {
+    let source = format!("title: t\ntest: client\nversion: 5\n{text}\n");
+    let trace = syntax::trace(&source).map_err(|fault| fault.in_file("output"))?;
+    match trace.lines.into_iter().next().map(|line| line.step) {
+        Some(Step::Event(event)) => Ok(event),
+        _ => Err(TraceError::unreadable(
+            "output",
+            &std::io::Error::other("this is no event"),
+        )),
+    }
+}
+
 /// Reads one packet in the notation, such as a log shows it: `PUBLISH topic="a" qos=1 id=7`.
 ///
 /// # Errors

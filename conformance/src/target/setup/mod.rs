@@ -19,12 +19,15 @@ pub(super) use server::server;
 /// What a target may or may not be able to do; the words of `requires:`.
 pub const FEATURES: &[&str] = &[
     "anonymous",
+    "automatic-topic-alias",
+    "connack-timeout",
     // What must outlive a loss of power outlives it.
     "crash",
     "empty-client-id",
     "enhanced-authentication",
     "long-topics",
     "message-expiry",
+    "pingresp-timeout",
     "qos-1",
     "qos-2",
     // Sessions and retained messages outlive the broker's process, if it is stopped in order.

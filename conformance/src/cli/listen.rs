@@ -1,0 +1,51 @@
+//! `listen`: plays the server of one trace for a client that somebody starts by hand.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use clap::Args;
+use mqtt_conformance::profile::time;
+use mqtt_conformance::target::{Outcome, process};
+use mqtt_conformance::trace::Trace;
+use mqtt_proto::Version;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The port of 127.0.0.1 on which the client is awaited.
+    #[arg(long, value_name = "N", default_value_t = 1883)]
+    port: u16,
+    /// The version that the client speaks: 3.1, 3.1.1 or 5; if it is left out, the first of the trace.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    version: Option<Version>,
+    /// How long each line is waited for.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    patience: Duration,
+    /// The trace, of `test: client` or of `test: codec`.
+    trace: PathBuf,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<bool, String> {
+        let trace = Trace::read(&self.trace).map_err(|e| e.to_string())?;
+        println!("{}: waiting on 127.0.0.1:{}", trace.head.title, self.port);
+        match process::listen(&trace, self.version, self.port, self.patience)? {
+            Outcome::Passed { checked } => {
+                println!("passed, {checked} lines");
+                Ok(true)
+            }
+            Outcome::NotApplicable(why) => Err(why),
+            Outcome::Failed(failures) => {
+                for failure in failures {
+                    println!("{}:{failure}", self.trace.display());
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    let mut all = Version::ALL.into_iter();
+    all.find(|version| version.to_string() == text)
+        .ok_or_else(|| format!("`{text}` is no version: 3.1, 3.1.1 or 5"))
+}

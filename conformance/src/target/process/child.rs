@@ -1,0 +1,149 @@
+//! A client program: started, listened to, and killed with all that it has started.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
+
+use super::world::{Seen, SeenWhat};
+
+/// The longest line of output that is taken in whole, in bytes.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Where a line of output came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Standard,
+    Errors,
+}
+
+/// A running program.
+#[derive(Debug)]
+pub(super) struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    ended: Option<ExitStatus>,
+}
+
+impl Program {
+    /// Starts it in a process group of its own. What it prints is told under this number.
+    pub(super) fn start(command: &[OsString], conn: usize, seen: &SyncSender<Seen>) -> Result<Self, String> {
+        let [program, arguments @ ..] = command else {
+            return Err("there is no command to start".to_owned());
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let failed = |e: io::Error| format!("{} cannot be started: {e}", program.to_string_lossy());
+        let mut child = command.spawn().map_err(failed)?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take();
+        let stderr = child.stderr.take();
+        let started = Self {
+            child,
+            stdin,
+            ended: None,
+        };
+        let read = |from: Box<dyn Read + Send>, output| {
+            let seen = seen.clone();
+            std::thread::Builder::new()
+                .spawn(move || read_lines(from, conn, output, &seen))
+                .map_err(|e| format!("no thread to read with: {e}"))
+        };
+        if let Some(stdout) = stdout {
+            read(Box::new(stdout), Output::Standard)?;
+        }
+        if let Some(stderr) = stderr {
+            read(Box::new(stderr), Output::Errors)?;
+        }
+        Ok(started)
+    }
+
+    /// Writes a line to its standard input.
+    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+        let Some(stdin) = &mut self.stdin else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        stdin.write_all(format!("{line}\n").as_bytes())?;
+        stdin.flush()
+    }
+
+    /// Its exit status, once it has ended.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().ok().flatten();
+        }
+        self.ended
+    }
+
+    /// Ends it and all that it has started.
+    fn kill(&mut self) {
+        drop(self.stdin.take());
+        #[cfg(unix)]
+        {
+            use rustix::process::{Pid, Signal, kill_process_group};
+            // Also if it has ended by itself: what it has started may go on.
+            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        }
+        if self.ended().is_none() {
+            let _ = self.child.kill();
+            self.ended = self.child.wait().ok();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// By which signal a program has ended that nobody killed.
+pub(super) fn crash(status: ExitStatus) -> Option<String> {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return Some(format!("it has crashed with signal {signal}"));
+    }
+    let _ = status;
+    None
+}
+
+fn read_lines(mut from: Box<dyn Read + Send>, conn: usize, output: Output, seen: &SyncSender<Seen>) {
+    let mut rest: Vec<u8> = Vec::new();
+    let mut buffer = [0; 4096];
+    let tell = |line: Vec<u8>| {
+        let what = SeenWhat::Line(conn, output, line);
+        seen.send(Seen {
+            at: Instant::now(),
+            what,
+        })
+        .is_ok()
+    };
+    loop {
+        let n = match from.read(&mut buffer) {
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => 0,
+        };
+        rest.extend_from_slice(&buffer[..n]);
+        while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+            let after = rest.split_off(at + 1);
+            rest.truncate(at);
+            if !tell(core::mem::replace(&mut rest, after)) {
+                return;
+            }
+        }
+        if (n == 0 || rest.len() > LONGEST_LINE) && !rest.is_empty() && !tell(core::mem::take(&mut rest)) {
+            return;
+        }
+        if n == 0 {
+            return;
+        }
+    }
+}
