@@ -358,16 +358,16 @@ impl<'t> Inbox<'t> {
             .ahead
             .iter()
             .find(|line| !line.maybe && !matches!(line.step, Step::Event(_)));
-        next.is_some_and(|line| match &line.step {
-            Step::Wire(wire) if wire.conn == *name && wire.direction == Direction::ToServer => {
-                match &wire.item {
-                    Item::Packet(packet) => packet.packet_type == PacketType::Connect,
-                    Item::Hex(bytes) => bytes.first().is_some_and(|first| first & 0xf0 == 0x10),
-                    Item::Close => false,
-                }
+        let Some(Step::Wire(wire)) = next.map(|line| &line.step) else {
+            return false;
+        };
+        wire.conn == *name
+            && wire.direction == Direction::ToServer
+            && match &wire.item {
+                Item::Packet(packet) => packet.packet_type == PacketType::Connect,
+                Item::Hex(bytes) => bytes.first().is_some_and(|first| first & 0xf0 == 0x10),
+                Item::Close => false,
             }
-            _ => false,
-        })
     }
 
     /// Whether the link is to be cut inside this packet, which is about to pass: after so many bytes.

@@ -450,7 +450,7 @@ impl Adapter<'_> {
         Some(event)
     }
 
-    fn call(&mut self, line: &Line, call: &Do, made: &mut Vec<Line>) -> Result<(), String> {
+    fn call(&self, line: &Line, call: &Do, made: &mut Vec<Line>) -> Result<(), String> {
         let uses = |value: &Value| {
             let mut captures = value.atoms.iter().filter_map(|atom| match atom {
                 Atom::Capture(name) => Some(name),

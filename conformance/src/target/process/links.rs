@@ -1,9 +1,10 @@
 //! The port on which a client is awaited, and its links.
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 

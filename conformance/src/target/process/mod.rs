@@ -5,6 +5,10 @@
 //! - `child`: the program. `links`: its port and its links. `world`: both together, in real time.
 
 #![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "most of this is about a few of the many things that a line can be"
+)]
+#![allow(
     clippy::disallowed_types,
     reason = "a live client is measured by a real clock"
 )]
