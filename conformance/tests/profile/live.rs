@@ -1,0 +1,220 @@
+//! A profile with a live broker.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use mqtt_conformance::run::{self, Plan};
+use mqtt_conformance::target::live::LiveBroker;
+use mqtt_conformance::target::{Outcome, Target};
+use mqtt_proto::{ReasonCode, Version};
+use mqtt_session::server::{Asked, Asks, Decision, Question, ServerConfig};
+use mqtt_tokio::Verdict;
+
+use super::{RENAMING, parse, trace};
+
+/// What a broker of others sees: it lets nobody in without a password, and has a place for this user's names.
+#[derive(Default)]
+struct Bounds {
+    /// What was asked for beyond them.
+    passed: Mutex<Vec<String>>,
+    connects: AtomicUsize,
+    topics: AtomicUsize,
+}
+
+impl Bounds {
+    fn topic(&self, topic: &str) {
+        self.topics.fetch_add(1, Ordering::Relaxed);
+        let filter = topic
+            .strip_prefix("$share/")
+            .and_then(|rest| rest.split_once('/'));
+        let filter = filter.map_or(topic, |(_, filter)| filter);
+        if !filter.starts_with("tests/") && !filter.starts_with("$SYS") {
+            self.passed.lock().unwrap().push(topic.to_owned());
+        }
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Verdict {
+        match &question.asked {
+            Asked::Connect(connect) => {
+                self.connects.fetch_add(1, Ordering::Relaxed);
+                let known = connect.user_name == Some("u") && connect.password == Some(b"p");
+                let own = connect.client_id.is_empty() || connect.client_id.starts_with("id-");
+                if !known || !own {
+                    self.passed
+                        .lock()
+                        .unwrap()
+                        .push(format!("CONNECT {}", connect.client_id));
+                    return Decision::Deny(ReasonCode::NOT_AUTHORIZED).into();
+                }
+                if let Some(will) = &connect.will {
+                    self.topic(will.topic.as_str());
+                }
+            }
+            Asked::Publish(publish) => self.topic(publish.head.topic.as_str()),
+            Asked::Subscribe(subscribe) => subscribe
+                .filters
+                .iter()
+                .for_each(|one| self.topic(one.filter.as_str())),
+            Asked::Unsubscribe(unsubscribe) => unsubscribe
+                .filters
+                .iter()
+                .for_each(|filter| self.topic(filter.as_str())),
+            _ => {}
+        }
+        Decision::Allow.into()
+    }
+}
+
+#[test]
+fn traces_keep_to_the_names_and_credentials_of_a_profile_on_a_live_broker() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let bounds = Arc::new(Bounds::default());
+    let mut config = ServerConfig::default();
+    config.offer_mut(0).asks = Asks::EVERYTHING;
+    let policy = {
+        let bounds = Arc::clone(&bounds);
+        move |question: &Question<'_>| bounds.decide(question)
+    };
+    let (started, stopper) = std::sync::mpsc::channel();
+    let serving = runtime.spawn(async move {
+        let poller = mqtt_tokio::Poller::new();
+        let mut server = mqtt_tokio::Server::new(config);
+        server.listen(poller.listen(listener));
+        server.set_policy(policy);
+        started.send(server.stopper()).expect("somebody waits for it");
+        server.run(drop).await
+    });
+    let stopper = stopper.recv().expect("it starts");
+
+    let mut profile = parse(RENAMING);
+    profile.lacks = vec!["anonymous".to_owned()];
+    profile.patience = Duration::from_secs(5);
+    profile.slack = Duration::from_millis(500);
+    let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/broker");
+    let folders = [
+        "alias",
+        "publish",
+        "retained",
+        "session",
+        "subscribe",
+        "topics",
+        "unsubscribe",
+    ];
+    let folders: Vec<_> = folders.iter().map(|name| traces.join(name)).collect();
+    let mut plan = Plan::default();
+    plan.jobs = 16;
+    let report = run::run(&run::find(&folders).unwrap(), &plan, &|| {
+        vec![Box::new(broker.clone()) as Box<dyn Target>]
+    });
+    stopper.stop();
+    runtime
+        .block_on(serving)
+        .expect("the server ends")
+        .expect("in order");
+    assert!(report.is_good(), "\n{report}");
+    let passed = report
+        .runs()
+        .iter()
+        .filter(|run| matches!(run.outcome, Outcome::Passed { .. }));
+    assert!(passed.count() > 80, "\n{report}");
+    assert_eq!(*bounds.passed.lock().unwrap(), [""; 0]);
+    assert!(bounds.connects.load(Ordering::Relaxed) > 300);
+    assert!(bounds.topics.load(Ordering::Relaxed) > 300);
+}
+
+/// What comes of this trace with a broker that is there all the time, whatever the commands of its profile do.
+fn acted(commands: &str, lines: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
+    let serving = runtime.spawn(serving);
+    let profile = parse(&format!("name = \"n\"\n[broker]\n{commands}"));
+    let mut broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+    let outcome = broker.run(&trace("5", lines), Version::V5);
+    stop.stop();
+    runtime
+        .block_on(serving)
+        .expect("the server ends")
+        .expect("in order");
+    match outcome {
+        Outcome::Passed { .. } => "passed".to_owned(),
+        Outcome::NotApplicable(why) => format!("not applicable: {why}"),
+        Outcome::Failed(failures) => failures.iter().map(|failure| failure.why()).collect(),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_done_to_a_live_broker_is_what_the_command_of_its_profile_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("told");
+    let note = |command: &str, what: &str| {
+        let file = told.display();
+        format!("{command} = [\"sh\", \"-c\", \"echo {what} >> {file}\"]\n")
+    };
+    let commands = [
+        note("restart", "restart $MQTT_HOST"),
+        note("crash", "crash"),
+        note("deny", "deny $MQTT_TOPIC $MQTT_CLIENT_ID"),
+        note("allow", "allow"),
+    ]
+    .concat();
+    let connect = "-> CONNECT client_id=\"acted\" clean_start=1\n<- CONNACK ..\n";
+    // The links are gone: the next CONNECT has one of its own.
+    let lines = format!(
+        "{connect}broker restart\n{connect}broker crash\n{connect}broker deny topic=\"acted/t\" client_id=\"acted/x\""
+    );
+    assert_eq!(acted(&commands, &lines), "passed");
+    let told = std::fs::read_to_string(&told).expect("the commands were run");
+    assert_eq!(told, "restart 127.0.0.1\ncrash\ndeny acted/t acted/x\nallow\n");
+
+    let sh = |command: &str, code: u8| format!("{command} = [\"sh\", \"-c\", \"exit {code}\"]");
+    for (commands, lines, wanted) in [
+        (
+            String::new(),
+            "broker restart",
+            "not applicable: the profile has no command `restart`",
+        ),
+        (
+            sh("restart", 0),
+            "broker crash",
+            "not applicable: the profile has no command `crash`",
+        ),
+        // What is not taken back would hold for the next trace as well.
+        (
+            sh("deny", 0),
+            "broker deny topic=\"t\"",
+            "not applicable: the profile has no command `allow`",
+        ),
+        (
+            sh("crash", 3),
+            "broker crash",
+            "not applicable: line 4: `sh -c exit 3` cannot do it",
+        ),
+        (
+            sh("crash", 1),
+            "broker crash",
+            "`sh -c exit 1` ends with exit status: 1",
+        ),
+    ] {
+        assert_eq!(acted(&commands, lines), wanted, "{commands}");
+    }
+}
