@@ -1,10 +1,18 @@
 //! Client programs of all kinds as targets: this file is the tests and the programs.
 #![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the programs that are tested have threads, and wait"
+)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "any other outcome is a failure of the test"
+)]
 
+use core::time::Duration;
 use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::target::process::LiveClient;
