@@ -1,12 +1,16 @@
 //! A runner that cannot fail is worth nothing: what it reports of traces that do not hold.
 
 use core::time::Duration;
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
+use std::thread;
 
 use mqtt_conformance::report::{Report, Run};
 use mqtt_conformance::run;
 use mqtt_conformance::target::broker::MemoryBroker;
 use mqtt_conformance::target::client::MemoryClient;
+use mqtt_conformance::target::live::LiveBroker;
 use mqtt_conformance::target::pair::Pair;
 use mqtt_conformance::target::{Outcome, Target};
 use mqtt_conformance::trace::ast::{Direction, Item, Step};
@@ -377,4 +381,36 @@ fn no_expectation_of_a_trace_can_be_changed_unnoticed() {
         }
     }
     assert!(changed > 500, "only {changed}");
+}
+
+#[allow(clippy::disallowed_methods, reason = "such a broker sends whatever is read")]
+#[test]
+fn a_live_broker_that_sends_without_end_is_stopped_listening_to() {
+    let flood = |bytes: &'static [u8]| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                thread::spawn(move || while stream.write_all(bytes).is_ok() {});
+            }
+        });
+        address
+    };
+    let cases = [
+        // Packets without end; one packet whose end never comes.
+        flood(b"\xd0\0\xd0\0"),
+        flood(b"\x30\xff\xff\xff\x7f"),
+    ];
+    for address in cases {
+        let mut broker = LiveBroker::at(address).expect("it listens");
+        // The trace itself asks for nothing that would end: it is quiet for an hour.
+        let lines = "-> CONNECT client_id=\"a\" clean_start=1\n+ 3600s";
+        let Outcome::Failed(failures) = outcome(&mut broker, "broker", "", lines) else {
+            panic!("it is no failure");
+        };
+        assert_eq!(
+            failures[0].headline,
+            "the broker floods: more than 262144 bytes in one trace"
+        );
+    }
 }

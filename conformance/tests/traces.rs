@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use mqtt_conformance::play::world::Pace;
+use mqtt_conformance::profile::Profile;
 use mqtt_conformance::run::{self, Plan};
 use mqtt_conformance::target::codec::Codec;
 use mqtt_conformance::target::live::LiveBroker;
-use mqtt_conformance::target::{Outcome, Target, in_memory, setup};
+use mqtt_conformance::target::{Outcome, Target, in_memory};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Version;
 use mqtt_session::server::ServerConfig;
@@ -41,12 +41,9 @@ fn our_server_on_tokio_does_what_every_trace_of_a_broker_says() {
     let serving = runtime.spawn(serving);
 
     // Patience costs time only where a trace fails.
-    let pace = Pace::real(Duration::from_secs(5), Duration::from_millis(500));
-    let lacks = setup::OURS_LACKS.iter().map(|&word| word.to_owned()).collect();
-    let broker = LiveBroker::at(address)
-        .expect("it listens")
-        .with_pace(pace)
-        .without(lacks);
+    let mut profile = Profile::new("ours");
+    (profile.patience, profile.slack) = (Duration::from_secs(5), Duration::from_millis(500));
+    let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
     let mut plan = Plan::default();
     plan.jobs = 32;
     let report = run::run(&all(), &plan, &|| {

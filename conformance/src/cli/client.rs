@@ -31,6 +31,9 @@ impl Arguments {
                 "no profile for this command comes with the program: name one with --profile FILE".to_owned()
             })?,
         };
+        if profile.is_of_a_broker() {
+            return Err(format!("the profile of {} is that of a broker", profile.name));
+        }
         // Each runs a program, and most of them wait most of the time.
         let jobs = profile.jobs.unwrap_or(8);
         let known = profile.clone();

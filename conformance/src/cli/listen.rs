@@ -4,21 +4,20 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::Args;
-use mqtt_conformance::profile::time;
 use mqtt_conformance::target::{Outcome, process};
-use mqtt_conformance::trace::Trace;
+use mqtt_conformance::trace::{Trace, parse_time, parse_version};
 use mqtt_proto::Version;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The port of 127.0.0.1 on which the client is awaited.
-    #[arg(long, value_name = "N", default_value_t = 1883)]
+    #[arg(long, value_name = "N", default_value_t = 1883, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// The version that the client speaks: 3.1, 3.1.1 or 5; if it is left out, the first of the trace.
-    #[arg(long, value_name = "VERSION", value_parser = version)]
+    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
     version: Option<Version>,
     /// How long each line is waited for.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
     patience: Duration,
     /// The trace, of `test: client` or of `test: codec`.
     trace: PathBuf,
@@ -42,10 +41,4 @@ impl Arguments {
             }
         }
     }
-}
-
-fn version(text: &str) -> Result<Version, String> {
-    let mut all = Version::ALL.into_iter();
-    all.find(|version| version.to_string() == text)
-        .ok_or_else(|| format!("`{text}` is no version: 3.1, 3.1.1 or 5"))
 }

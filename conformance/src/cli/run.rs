@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use mqtt_conformance::play::world::Pace;
-use mqtt_conformance::profile::{Profile, time};
+use mqtt_conformance::profile::Profile;
 use mqtt_conformance::run::MakeTargets;
 use mqtt_conformance::target::live::LiveBroker;
 use mqtt_conformance::target::{Target, setup};
+use mqtt_conformance::trace::parse_time;
 
 use super::reporting::Reporting;
 use super::target::What;
@@ -28,10 +28,10 @@ pub(super) struct Arguments {
     without: Vec<String>,
     /// How long the live broker may take for what has no time of its own in a trace; if it is left out, as the profile
     /// says, or 1s.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     patience: Option<Duration>,
     /// How much earlier or later than a trace says the live broker may act; if it is left out, as the profile says, or 300ms.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     slack: Option<Duration>,
     #[command(flatten)]
     updating: Updating,
@@ -45,18 +45,21 @@ impl Arguments {
             self.is_for_memory()?;
             return self.run_against(1, None, &|| self.target.in_memory());
         };
-        let profile = match &self.profile {
+        let mut profile = match &self.profile {
             Some(file) => Profile::read(file).map_err(|e| e.to_string())?,
             None => Profile::new("live broker"),
         };
-        let patience = self.patience.unwrap_or(profile.patience);
-        let slack = self.slack.unwrap_or(profile.slack);
+        if profile.is_of_a_client() {
+            return Err(format!(
+                "the profile of {} is that of a client program",
+                profile.name
+            ));
+        }
+        profile.lacks.extend(self.without.iter().cloned());
+        profile.patience = self.patience.unwrap_or(profile.patience);
+        profile.slack = self.slack.unwrap_or(profile.slack);
         let jobs = profile.jobs.unwrap_or(16);
-        let broker = address
-            .connect()?
-            .with_profile(profile.clone())
-            .with_pace(Pace::real(patience, slack))
-            .without(self.without.clone());
+        let broker = address.connect()?.with_profile(profile.clone());
         let broker: &LiveBroker = &broker;
         let profile = self.profile.as_ref().map(|_| &profile);
         self.run_against(jobs, profile, &|| {

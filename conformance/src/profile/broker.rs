@@ -38,7 +38,7 @@ pub struct Broker {
     pub deny: Option<CommandLine>,
     /// Takes back all that was denied; run after each trace that denied something.
     pub allow: Option<CommandLine>,
-    /// How long its port may take to answer after `restart` and `crash`. Default: 30 s.
+    /// How long each of these commands may take, and then, after `restart` and `crash`, the port to answer. Default: 30 s.
     #[serde(deserialize_with = "words::duration")]
     pub start_within: Duration,
 }

@@ -1,7 +1,17 @@
 //! A command to be run.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a process is waited for by a real clock"
+)]
+
 use core::fmt;
-use std::process::{Command, Stdio};
+use core::time::Duration;
+use std::io;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Instant;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -36,22 +46,43 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// It cannot be started, or does not end with status 0. Status 3 says that it cannot do this, which is not applicable.
-    pub(crate) fn run(&self, environment: &[(String, String)]) -> Result<(), Refusal> {
+    /// It cannot be started, or does not end within this time (it is killed then), or not with status 0. Status 3 says that it
+    /// cannot do this, which is not applicable.
+    pub(crate) fn run(&self, environment: &[(String, String)], within: Duration) -> Result<(), Refusal> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        match command.status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) if status.code() == Some(CANNOT) => {
+        match ended(&mut command, within) {
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) if status.code() == Some(CANNOT) => {
                 Err(Refusal::NotApplicable(format!("`{self}` cannot do it")))
             }
-            Ok(status) => Err(Refusal::Invalid(format!("`{self}` ends with {status}"))),
+            Ok(None) => Err(Refusal::Invalid(format!(
+                "`{self}` does not end within {within:?}"
+            ))),
+            Ok(Some(status)) => Err(Refusal::Invalid(format!("`{self}` ends with {status}"))),
             Err(error) => Err(Refusal::Invalid(format!("`{self}` cannot be started: {error}"))),
         }
+    }
+}
+
+/// How it ends; `None` if it had to be killed.
+fn ended(command: &mut Command, within: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut child = command.spawn()?;
+    let until = Instant::now() + within;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= until {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -52,7 +52,6 @@ pub use error::ProfileError;
 pub use known::{Known, trace_name};
 pub use limits::Limits;
 pub use measured::{Measured, Sum};
-pub use words::time;
 
 use crate::trace::Trace;
 
@@ -159,6 +158,18 @@ impl Profile {
     /// The first place where the text is no TOML, has a key that there is not, or a value that is none.
     pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
         toml::from_str(text).map_err(|error| ProfileError::new(file, text, &error))
+    }
+
+    /// It has a `[client]` and no `[broker]`: nothing in it reaches a broker.
+    #[must_use]
+    pub fn is_of_a_client(&self) -> bool {
+        self.client != Client::default() && self.broker == Broker::default()
+    }
+
+    /// It has a `[broker]` and no `[client]`: nothing in it tells a client program what to do.
+    #[must_use]
+    pub fn is_of_a_broker(&self) -> bool {
+        self.broker != Broker::default() && self.client == Client::default()
     }
 
     /// What is known to fail in a run of this trace, by its [name](trace_name), in this version.

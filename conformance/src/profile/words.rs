@@ -11,7 +11,7 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::target::setup::FEATURES;
-use crate::trace::nearest;
+use crate::trace::{nearest, parse_time, parse_version};
 
 pub(super) fn all_versions() -> Vec<Version> {
     Version::ALL.to_vec()
@@ -56,12 +56,7 @@ impl<T: Word> Visitor<'_> for Reader<T> {
 
 impl Word for Version {
     fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "3.1" => Ok(Self::V31),
-            "3.1.1" => Ok(Self::V311),
-            "5" | "5.0" => Ok(Self::V5),
-            _ => Err(format!("`{text}` is no version: 3.1, 3.1.1 or 5")),
-        }
+        parse_version(text)
     }
 }
 
@@ -87,26 +82,8 @@ impl Word for Feature {
 
 impl Word for Duration {
     fn read(text: &str) -> Result<Self, String> {
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let wrong = || format!("`{text}` is not a time such as 500ms or 2s");
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        match unit {
-            "us" => Ok(Self::from_micros(number)),
-            "ms" => Ok(Self::from_millis(number)),
-            "s" => Ok(Self::from_secs(number)),
-            _ => Err(wrong()),
-        }
+        parse_time(text)
     }
-}
-
-/// A time as traces and profiles write it.
-///
-/// # Errors
-///
-/// It is none, in words.
-pub fn time(text: &str) -> Result<Duration, String> {
-    Word::read(text)
 }
 
 fn list<'de, T: Word, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {

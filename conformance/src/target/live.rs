@@ -10,24 +10,33 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Instant;
 
 use mqtt_proto::Version;
 
-use super::{Outcome, Target, leftovers, refusals};
+use super::{Failure, Outcome, Target, leftovers, refusals};
 use crate::fields::Val;
 use crate::play::act::Act;
 use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
 use crate::play::world::{Pace, Refusal, World};
-use crate::profile::{Broker, Profile};
+use crate::profile::Profile;
 use crate::trace::ast::{BrokerAct, Direction};
 use crate::trace::{Test, Trace};
 
 /// How long a broker may take to accept a connection, or bytes.
 const CONNECTING: Duration = Duration::from_secs(5);
+
+/// A socket has no shorter timeout: none at all is another thing.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How many bytes a broker may send in one trace.
+const FLOOD: usize = 256 << 10;
+
+/// How many pieces of that wait to be told.
+const PIECES: usize = 256;
 
 /// A broker at an address; the runner plays its clients.
 ///
@@ -36,7 +45,6 @@ const CONNECTING: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct LiveBroker {
     address: SocketAddr,
-    pace: Pace,
     profile: Profile,
 }
 
@@ -49,33 +57,13 @@ impl LiveBroker {
     pub fn at(address: SocketAddr) -> io::Result<Self> {
         TcpStream::connect_timeout(&address, CONNECTING)?;
         let profile = Profile::new("live broker");
-        Ok(Self {
-            address,
-            pace: Pace::real(profile.patience, profile.slack),
-            profile,
-        })
+        Ok(Self { address, profile })
     }
 
     /// What the broker can do, how long it takes, and which names and credentials it wants.
     #[must_use]
     pub fn with_profile(mut self, profile: Profile) -> Self {
-        self.pace = Pace::real(profile.patience, profile.slack);
         self.profile = profile;
-        self
-    }
-
-    /// How long expectations wait.
-    #[must_use]
-    pub fn with_pace(mut self, pace: Pace) -> Self {
-        self.pace = pace;
-        self
-    }
-
-    /// What the broker cannot do beside what its profile says, of [`setup::FEATURES`](super::setup::FEATURES): traces that
-    /// require it are not applicable.
-    #[must_use]
-    pub fn without(mut self, features: Vec<String>) -> Self {
-        self.profile.lacks.extend(features);
         self
     }
 }
@@ -125,27 +113,38 @@ impl Target for LiveBroker {
             if !core::mem::take(&mut is_first) {
                 self.tidy(trace, version);
             }
-            let broker = self.profile.broker.clone();
-            Ok(Box::new(LiveWorld::new(self.address, self.pace, broker)))
+            Ok(Box::new(LiveWorld::new(self.address, &self.profile)))
         });
-        match self.allow_all(trace) {
-            Ok(()) => {}
-            Err(why) => return Outcome::NotApplicable(why),
-        }
+        let denied = self.allow_all(trace);
         self.tidy(trace, version);
-        outcome
+        match (outcome, denied) {
+            (outcome, None) => outcome,
+            // What is still denied fails the traces that come next: said here, and what has failed before it as well.
+            (Outcome::Failed(mut failures), Some(failure)) => {
+                failures.push(failure);
+                Outcome::Failed(failures)
+            }
+            (_, Some(failure)) => Outcome::Failed(vec![failure]),
+        }
     }
 }
 
 impl LiveBroker {
-    /// Takes back what a trace has denied.
-    fn allow_all(&self, trace: &Trace) -> Result<(), String> {
-        if trace.acts().any(|act| matches!(act, BrokerAct::Deny(_))) {
-            let allow = self.profile.broker.allow()?;
-            let allowed = allow.run(&environment(self.address));
-            return allowed.map_err(|why| format!("what it denies cannot be taken back: {why:?}"));
+    /// Takes back what a trace has denied; a failure if that cannot be.
+    fn allow_all(&self, trace: &Trace) -> Option<Failure> {
+        if !trace.acts().any(|act| matches!(act, BrokerAct::Deny(_))) {
+            return None;
         }
-        Ok(())
+        let broker = &self.profile.broker;
+        let allowed = broker.allow().map_err(Refusal::NotApplicable);
+        let allowed = allowed.and_then(|allow| allow.run(&environment(self.address), broker.start_within));
+        let (Refusal::Refused(_, why) | Refusal::Invalid(why) | Refusal::NotApplicable(why)) =
+            allowed.err()?;
+        let end = trace.lines.last().map(|line| line.at).unwrap_or_default();
+        Some(Failure::new(
+            end,
+            format!("what was denied cannot be taken back: {why}"),
+        ))
     }
 
     /// Ends the sessions and deletes the retained messages of a trace. What fails shows in the trace that comes next.
@@ -160,10 +159,13 @@ impl LiveBroker {
     fn converse(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stream = TcpStream::connect_timeout(&self.address, CONNECTING)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(self.pace.patience))?;
+        stream.set_write_timeout(Some(CONNECTING))?;
+        stream.set_read_timeout(Some(self.profile.patience.max(SHORTEST)))?;
         stream.write_all(bytes)?;
         let mut ignored = [0; 1024];
-        while stream.read(&mut ignored)? > 0 {}
+        let until = Instant::now() + self.profile.patience;
+        // One that goes on sending is not listened to for ever.
+        while stream.read(&mut ignored)? > 0 && Instant::now() < until {}
         Ok(())
     }
 }
@@ -183,40 +185,42 @@ fn environment(address: SocketAddr) -> Vec<(String, String)> {
     ]
 }
 
-struct LiveWorld {
+struct LiveWorld<'p> {
     address: SocketAddr,
-    pace: Pace,
-    broker: Broker,
+    profile: &'p Profile,
     start: Instant,
     links: Vec<Option<(u64, TcpStream)>>,
     serial: u64,
-    sender: Sender<Seen>,
+    sender: SyncSender<Seen>,
     receiver: Receiver<Seen>,
+    /// What the broker has sent so far.
+    bytes: usize,
 }
 
-impl LiveWorld {
-    fn new(address: SocketAddr, pace: Pace, broker: Broker) -> Self {
-        let (sender, receiver) = channel();
+impl<'p> LiveWorld<'p> {
+    fn new(address: SocketAddr, profile: &'p Profile) -> Self {
+        // A broker that floods waits for the runner to read.
+        let (sender, receiver) = sync_channel(PIECES);
         Self {
             address,
-            pace,
-            broker,
+            profile,
             start: Instant::now(),
             links: Vec::new(),
             serial: 0,
             sender,
             receiver,
+            bytes: 0,
         }
     }
 
     /// Waits until the broker that was started listens.
     fn await_port(&self) -> Result<(), String> {
-        let until = Instant::now() + self.broker.start_within;
+        let until = Instant::now() + self.profile.broker.start_within;
         loop {
             match TcpStream::connect_timeout(&self.address, CONNECTING) {
                 Ok(_) => return Ok(()),
                 Err(error) if Instant::now() >= until => {
-                    let within = self.broker.start_within;
+                    let within = self.profile.broker.start_within;
                     return Err(format!("it does not listen again within {within:?}: {error}"));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
@@ -225,24 +229,43 @@ impl LiveWorld {
     }
 
     /// Links that are gone are not listened to any more.
-    fn tell(&mut self, seen: Seen, inbox: &mut Inbox<'_>) {
+    ///
+    /// # Errors
+    ///
+    /// The broker sends more than a trace could ask for.
+    fn tell(&mut self, seen: Seen, inbox: &mut Inbox<'_>) -> Result<(), String> {
         let of =
             |link: &Option<(u64, TcpStream)>| link.as_ref().is_some_and(|(serial, _)| *serial == seen.serial);
         let Some(conn) = self.links.iter().position(of) else {
-            return;
+            return Ok(());
         };
         let at = seen.at.saturating_duration_since(self.start);
         match seen.bytes {
-            Some(bytes) => inbox.bytes(at, conn, Direction::ToClient, &bytes),
+            Some(bytes) => {
+                self.bytes += bytes.len();
+                if self.bytes > FLOOD {
+                    return Err(format!("the broker floods: more than {FLOOD} bytes in one trace"));
+                }
+                inbox.bytes(at, conn, Direction::ToClient, &bytes);
+            }
             None => {
                 inbox.end(at, conn, Direction::ToClient);
                 self.links[conn] = None;
             }
         }
+        Ok(())
+    }
+
+    /// What is there by now.
+    fn tell_all(&mut self, inbox: &mut Inbox<'_>) -> Result<(), String> {
+        while let Ok(seen) = self.receiver.try_recv() {
+            self.tell(seen, inbox)?;
+        }
+        Ok(())
     }
 }
 
-impl World for LiveWorld {
+impl World for LiveWorld<'_> {
     fn sends(&self) -> Option<Direction> {
         Some(Direction::ToServer)
     }
@@ -252,7 +275,7 @@ impl World for LiveWorld {
     }
 
     fn pace(&self) -> Pace {
-        self.pace
+        Pace::real(self.profile.patience, self.profile.slack)
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {
@@ -295,7 +318,8 @@ impl World for LiveWorld {
     }
 
     fn act(&mut self, act: &Act, inbox: &mut Inbox<'_>) -> Result<(), Refusal> {
-        let command = self.broker.command(act).map_err(Refusal::NotApplicable)?;
+        let broker = &self.profile.broker;
+        let command = broker.command(act).map_err(Refusal::NotApplicable)?;
         let mut environment = environment(self.address);
         if let Act::Deny(fields) = act {
             for (name, value) in fields {
@@ -306,11 +330,9 @@ impl World for LiveWorld {
                 environment.push((format!("MQTT_{}", name.to_uppercase()), text));
             }
         }
-        command.run(&environment)?;
+        command.run(&environment, broker.start_within)?;
         if act.stops() {
-            while let Ok(seen) = self.receiver.try_recv() {
-                self.tell(seen, inbox);
-            }
+            self.tell_all(inbox).map_err(Refusal::Invalid)?;
             self.links.clear();
             self.await_port().map_err(Refusal::Invalid)?;
         }
@@ -320,9 +342,7 @@ impl World for LiveWorld {
     fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {
         let before = inbox.arrivals();
         loop {
-            while let Ok(seen) = self.receiver.try_recv() {
-                self.tell(seen, inbox);
-            }
+            self.tell_all(inbox)?;
             if inbox.arrivals() > before {
                 return Ok(true);
             }
@@ -331,14 +351,14 @@ impl World for LiveWorld {
                 return Ok(false);
             }
             match self.receiver.recv_timeout(left) {
-                Ok(seen) => self.tell(seen, inbox),
+                Ok(seen) => self.tell(seen, inbox)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
     }
 }
 
-impl Drop for LiveWorld {
+impl Drop for LiveWorld<'_> {
     /// Takes leave, so that no will is published into the next trace.
     fn drop(&mut self) {
         for (_, mut stream) in self.links.drain(..).flatten() {
@@ -348,7 +368,7 @@ impl Drop for LiveWorld {
     }
 }
 
-fn read_all(mut stream: TcpStream, serial: u64, sender: &Sender<Seen>) {
+fn read_all(mut stream: TcpStream, serial: u64, sender: &SyncSender<Seen>) {
     let mut buffer = [0; 4096];
     loop {
         let bytes = match stream.read(&mut buffer) {

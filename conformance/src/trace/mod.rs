@@ -12,7 +12,10 @@ mod check;
 mod error;
 mod syntax;
 
+use core::time::Duration;
 use std::path::Path;
+
+use mqtt_proto::Version;
 
 pub(crate) use syntax::extent;
 
@@ -130,6 +133,31 @@ pub(crate) fn parse_event(text: &str) -> Result<ast::Event, TraceError> {
             &std::io::Error::other("this is no event"),
         )),
     }
+}
+
+/// Reads a time as traces and profiles write it: `500ms`, `2s`.
+///
+/// # Errors
+///
+/// The text is none, in words, or one of more than 2^64 microseconds.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    syntax::one_time(text).ok_or_else(|| format!("`{text}` is not a time such as 500ms or 2s"))
+}
+
+/// Reads a version as traces and profiles write it: `3.1`, `3.1.1` or `5`, for which profiles may have `5.0`.
+///
+/// # Errors
+///
+/// The text is none, in words.
+pub fn parse_version(text: &str) -> Result<Version, String> {
+    let word = if text == "5.0" { "5" } else { text };
+    version(word).ok_or_else(|| format!("`{text}` is no version: 3.1, 3.1.1 or 5"))
+}
+
+fn version(word: &str) -> Option<Version> {
+    Version::ALL
+        .into_iter()
+        .find(|version| version.to_string() == word)
 }
 
 /// Reads one packet in the notation, such as a log shows it: `PUBLISH topic="a" qos=1 id=7`.

@@ -157,7 +157,10 @@ fn acted(commands: &str, lines: &str) -> String {
     match outcome {
         Outcome::Passed { .. } => "passed".to_owned(),
         Outcome::NotApplicable(why) => format!("not applicable: {why}"),
-        Outcome::Failed(failures) => failures.iter().map(|failure| failure.why()).collect(),
+        Outcome::Failed(failures) => {
+            let all: Vec<String> = failures.iter().map(|failure| failure.why()).collect();
+            all.join("; ")
+        }
     }
 }
 
@@ -213,6 +216,22 @@ fn what_is_done_to_a_live_broker_is_what_the_command_of_its_profile_does() {
             sh("crash", 1),
             "broker crash",
             "`sh -c exit 1` ends with exit status: 1",
+        ),
+        (
+            "crash = [\"sleep\", \"600\"]\nstart_within = \"100ms\"".to_owned(),
+            "broker crash",
+            "`sleep 600` does not end within 100ms",
+        ),
+        // What is still denied would fail the next trace, for no reason that is seen there.
+        (
+            [sh("deny", 0), sh("allow", 1)].join("\n"),
+            "broker deny topic=\"t\"",
+            "what was denied cannot be taken back: `sh -c exit 1` ends with exit status: 1",
+        ),
+        (
+            [sh("deny", 0), sh("allow", 1)].join("\n"),
+            "broker deny topic=\"t\"\n-> CONNECT client_id=\"acted\" clean_start=1\n<- PINGRESP",
+            "expected <- PINGRESP\n    seen     `CONNACK session_present=0 code=0 receive_maximum=1024 maximum_packet_size=16777216 topic_alias_maximum=16`\n    expected PINGRESP, found CONNACK; what was denied cannot be taken back: `sh -c exit 1` ends with exit status: 1",
         ),
     ] {
         assert_eq!(acted(&commands, lines), wanted, "{commands}");

@@ -206,6 +206,11 @@ fn an_error_has_the_place_of_what_is_wrong() {
             "name = \"n\"\npatience = \"fast\"",
             "p:2:12: `fast` is not a time such as 500ms or 2s",
         ),
+        // As long as this no clock runs.
+        (
+            "name = \"n\"\npatience = \"18446744073709551615s\"",
+            "p:2:12: `18446744073709551615s` is not a time such as 500ms or 2s",
+        ),
         (
             "name = \"n\"\n[broker]\nnamespace = \"a/+/\"",
             "p:3:13: `a/+/` has a wildcard",

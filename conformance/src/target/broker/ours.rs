@@ -36,9 +36,6 @@ impl OurBroker {
     /// As the trace wants it.
     pub(in crate::target) fn wanted(wanted: &Wanted<'_>) -> Result<Self, String> {
         let trace = wanted.trace();
-        if let Some(why) = setup::lacks(trace, setup::OURS_LACKS) {
-            return Err(why);
-        }
         let mut config = setup::server(trace)?;
         let judge = Judge::new(trace, &mut config);
         Ok(Self {

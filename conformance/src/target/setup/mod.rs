@@ -117,9 +117,6 @@ pub const CLIENT_SETTINGS: &[&str] = &[
     "when_full",
 ];
 
-/// What our own server cannot do yet; the client can do all of it.
-pub const OURS_LACKS: &[&str] = &[];
-
 /// Why this target cannot be asked: it lacks something that the trace requires.
 pub(crate) fn lacks(trace: &Trace, lacking: &[impl AsRef<str>]) -> Option<String> {
     trace.head.requires.iter().find_map(|word| {

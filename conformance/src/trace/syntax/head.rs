@@ -102,10 +102,7 @@ fn test(input: &str) -> Parsed<'_, HeadLine> {
 fn version(input: &str) -> Parsed<'_, Version> {
     let end = input.find([' ', '\t', '#']).unwrap_or(input.len());
     let (word, rest) = input.split_at(end);
-    match Version::ALL
-        .into_iter()
-        .find(|version| version.to_string() == word)
-    {
+    match crate::trace::version(word) {
         Some(version) => Ok((rest, version)),
         None => Fault::new(input, "`3.1`, `3.1.1` or `5`").soft(),
     }

@@ -16,6 +16,8 @@ mod packet;
 mod token;
 mod value;
 
+use core::time::Duration;
+
 use super::Trace;
 use super::ast::{Line, PacketPattern, Position, Step};
 use super::error::Misfit;
@@ -148,6 +150,13 @@ pub(super) fn one_packet(text: &str) -> Result<PacketPattern, Misfit> {
         let (rest, packet) = packet::packet(source, rest)?;
         Ok((line::end(rest)?.0, packet))
     })
+}
+
+/// A time that is the whole text.
+pub(super) fn one_time(text: &str) -> Option<Duration> {
+    token::duration(text)
+        .ok()
+        .and_then(|(rest, time)| rest.is_empty().then_some(time))
 }
 
 /// A block that is being read.

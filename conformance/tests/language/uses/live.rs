@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mqtt_conformance::play::world::Pace;
+use mqtt_conformance::profile::Profile;
 use mqtt_conformance::target::live::LiveBroker;
 use mqtt_session::server::ServerConfig;
 
@@ -21,8 +21,9 @@ fn with_broker(then: impl FnOnce(&mut LiveBroker)) {
     let address = listener.local_addr().expect("it is bound");
     let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
     let serving = runtime.spawn(serving);
-    let pace = Pace::real(Duration::from_secs(5), Duration::from_millis(500));
-    then(&mut LiveBroker::at(address).expect("it listens").with_pace(pace));
+    let mut profile = Profile::new("ours");
+    (profile.patience, profile.slack) = (Duration::from_secs(5), Duration::from_millis(500));
+    then(&mut LiveBroker::at(address).expect("it listens").with_profile(profile));
     stop.stop();
     runtime
         .block_on(serving)
