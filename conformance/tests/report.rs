@@ -490,3 +490,42 @@ fn one_machine_in_memory_can_be_tested_alone() {
     drop(listener);
     assert_eq!(run(&["--target", &target, "passes.trace"]).status, Some(2));
 }
+
+#[test]
+fn without_paths_the_traces_that_came_with_the_program_are_run_wherever_that_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let only = ["--only", "5/MQTT-3.3.1-2", "--target", "codec", "-v"];
+    let elsewhere = run_in(folder.path(), &only);
+    assert_eq!(elsewhere.status, Some(0), "{}", elsewhere.err);
+    // Those of a folder `traces` come before them.
+    fs::create_dir(folder.path().join("traces")).expect("a folder in it");
+    let here = run_in(folder.path(), &only);
+    assert_eq!(
+        (here.status, &here.err[..]),
+        (Some(2), "mqtt-conformance: no .trace file in what was given\n")
+    );
+}
+
+#[test]
+fn as_many_threads_run_as_there_are_traces_and_at_least_one() {
+    let ended = run(&["--jobs", "4000000000", "passes.trace"]);
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    let ended = run(&["--jobs", "0", "passes.trace"]);
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.err.contains("0 is not in 1.."), "{}", ended.err);
+}
+
+#[test]
+fn a_profile_of_another_kind_of_target_is_refused() {
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/mosquitto_sub.toml");
+    let profile = profile.to_str().expect("UTF-8");
+    let ended = run(&[
+        "--target",
+        "tcp://127.0.0.1:1",
+        "--profile",
+        profile,
+        "passes.trace",
+    ]);
+    let wanted = "mqtt-conformance: the profile of mosquitto_sub 2.0.11 is that of a client program\n";
+    assert_eq!((ended.status, &ended.err[..]), (Some(2), wanted));
+}

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::report::{Condition, FailOn, Report, Text};
 use mqtt_conformance::run::{self, MakeTargets, Plan};
-use mqtt_conformance::trace::Trace;
 use mqtt_proto::Statement;
 
 use super::progress::Bar;
@@ -20,7 +20,7 @@ pub(super) struct Reporting {
     #[arg(long, value_name = "STATEMENT")]
     only: Vec<Statement>,
     /// How many traces run at a time. Live 16 if it is left out: they mostly wait.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     jobs: Option<usize>,
     /// The form of the report.
     #[arg(long, value_enum, default_value_t)]
@@ -36,7 +36,8 @@ pub(super) struct Reporting {
     /// Print a line for every run and every statement.
     #[arg(short, long)]
     verbose: bool,
-    /// Trace files, and folders with them; `conformance/traces` if there is none.
+    /// Trace files, and folders with them; if there is none, `traces` or `conformance/traces`, and elsewhere those that came with
+    /// the program.
     paths: Vec<PathBuf>,
 }
 
@@ -54,28 +55,28 @@ enum Format {
 impl Reporting {
     /// The trace files that were asked for.
     pub(super) fn files(&self) -> Result<Vec<PathBuf>, String> {
-        let inside = Path::new("traces");
-        let all = [if inside.is_dir() {
-            inside.to_owned()
+        let files = if self.paths.is_empty() {
+            let here = ["traces", "conformance/traces"].map(Path::new);
+            match here.into_iter().find(|folder| folder.is_dir()) {
+                Some(folder) => run::find(&[folder.to_owned()]),
+                None => run::bundled(),
+            }
         } else {
-            PathBuf::from("conformance/traces")
-        }];
-        let paths = if self.paths.is_empty() {
-            &all[..]
-        } else {
-            &self.paths
+            run::find(&self.paths)
         };
-        let files = run::find(paths).map_err(|e| e.to_string())?;
+        let files = files.map_err(|e| e.to_string())?;
         if files.is_empty() {
             return Err(format!("no .{} file in what was given", run::EXTENSION));
         }
         Ok(files)
     }
 
-    /// Whether a trace is one of those that were asked for.
-    pub(super) fn wants(&self, trace: &Trace) -> bool {
-        let covers = |(_, statement): &(_, Statement)| self.only.contains(statement);
-        self.only.is_empty() || trace.head.covers.iter().any(covers)
+    /// Which traces were asked for, and so many at a time if nothing was said.
+    pub(super) fn plan(&self, jobs: usize) -> Plan {
+        let mut plan = Plan::default();
+        plan.only.clone_from(&self.only);
+        plan.jobs = self.jobs.unwrap_or(jobs);
+        plan
     }
 
     /// Runs the traces that were asked for, so many at a time if nothing was said, and prints what came of it.
@@ -94,9 +95,7 @@ impl Reporting {
             )),
             None => None,
         };
-        let mut plan = Plan::default();
-        plan.only.clone_from(&self.only);
-        plan.jobs = self.jobs.unwrap_or(jobs);
+        let plan = self.plan(jobs);
         let bar = Bar::new();
         let mut report = run::run_watched(&files, &plan, targets, &|progress| bar.show(progress));
         bar.clear();

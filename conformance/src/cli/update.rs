@@ -24,11 +24,12 @@ impl Updating {
     pub(super) fn run(&self, reporting: &Reporting, targets: &MakeTargets<'_>) -> Result<bool, String> {
         let mut targets = targets();
         let (mut written, mut left) = (0, 0);
+        let plan = reporting.plan(1);
         for file in reporting.files()? {
             let name = file.display();
             let text = fs::read_to_string(&file).map_err(|e| format!("{name}: {e}"))?;
             let trace = Trace::parse(&name.to_string(), &text).map_err(|e| e.to_string())?;
-            if !reporting.wants(&trace) {
+            if !plan.wants(&trace) {
                 continue;
             }
             let update = update(&name.to_string(), &text, &mut targets).map_err(|e| e.to_string())?;

@@ -154,7 +154,7 @@ fn inline(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' => safe.push(' '),
-            '*' | '_' | '<' | '[' | '\\' => {
+            '*' | '_' | '<' | '[' | '\\' | '`' => {
                 safe.push('\\');
                 safe.push(c);
             }
@@ -180,6 +180,7 @@ mod tests {
     #[test]
     fn what_came_cannot_break_out_of_its_place() {
         assert_eq!(inline("a*b\nc_d <x> [y] \\"), "a\\*b c\\_d \\<x> \\[y] \\\\");
+        assert_eq!(inline("its setting `a*"), "its setting \\`a\\*");
         assert_eq!(fenced("a"), "```text\na\n```");
         assert_eq!(fenced("```` b"), "`````text\n```` b\n`````");
         let cells = [["a|b".to_owned(), "1".to_owned()]];

@@ -67,8 +67,17 @@ fn collect(path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
 pub struct Plan {
     /// Only traces that cover one of these; all if it is empty.
     pub only: Vec<Statement>,
-    /// How many traces are run at a time, at least 1. Each has targets of its own.
+    /// How many traces are run at a time; 0 is 1. Each has targets of its own, and a thread.
     pub jobs: usize,
+}
+
+impl Plan {
+    /// Whether this trace is run.
+    #[must_use]
+    pub fn wants(&self, trace: &Trace) -> bool {
+        let is_wanted = |(_, statement): &(_, Statement)| self.only.contains(statement);
+        self.only.is_empty() || trace.head.covers.iter().any(is_wanted)
+    }
 }
 
 /// Makes the targets that one trace after the other is run against.
@@ -76,8 +85,8 @@ pub type MakeTargets<'m> = dyn Fn() -> Vec<Box<dyn Target>> + Sync + 'm;
 
 /// Runs each trace in each of its versions against each target that takes it.
 ///
-/// Traces that subscribe to more than their own topics or stop the broker are run alone, after the others. The report is in the order of
-/// the files however many run at a time.
+/// Traces that subscribe to more than their own topics or stop the broker are run alone, after the others. The report is in
+/// the order of the files however many run at a time.
 pub fn run(files: &[PathBuf], plan: &Plan, targets: &MakeTargets<'_>) -> Report {
     run_watched(files, plan, targets, &|_| {})
 }
@@ -105,8 +114,7 @@ pub fn run_watched(
     let (mut together, mut alone) = (Vec::new(), Vec::new());
     for (i, trace) in traces.iter().enumerate() {
         let Ok(trace) = trace else { continue };
-        let is_wanted = |(_, statement): &(_, Statement)| plan.only.contains(statement);
-        if plan.only.is_empty() || trace.head.covers.iter().any(is_wanted) {
+        if plan.wants(trace) {
             let list = if disturbs_others(&trace.lines) {
                 &mut alone
             } else {
@@ -133,7 +141,7 @@ pub fn run_watched(
         done
     };
     let mut done: Vec<(usize, Vec<Run>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..plan.jobs.max(1))
+        let workers: Vec<_> = (0..plan.jobs.clamp(1, together.len().max(1)))
             .map(|_| scope.spawn(|| work(&together)))
             .collect();
         workers
