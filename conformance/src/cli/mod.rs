@@ -58,3 +58,71 @@ impl Arguments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mqtt_conformance::profile::Profile;
+
+    const GUIDE: &str = include_str!("../../GUIDE.md");
+    const WORKFLOW: &str = include_str!("../../ci/github.yml");
+
+    /// The texts between ```` ```LANGUAGE ```` and ```` ``` ````.
+    fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+        let fence = format!("```{language}\n");
+        let blocks = text.split(fence.as_str()).skip(1);
+        blocks
+            .map(|rest| rest.split("```").next().unwrap_or_default())
+            .collect()
+    }
+
+    #[test]
+    fn every_command_of_the_guide_and_of_its_workflow_is_one() {
+        let guide = blocks(GUIDE, "console").into_iter().flat_map(str::lines);
+        let guide = guide.filter_map(|line| line.strip_prefix("$ "));
+        let workflow = WORKFLOW
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("run: "));
+        let commands: Vec<&str> = guide
+            .chain(workflow)
+            .filter(|line| line.starts_with("mqtt-conformance "))
+            .collect();
+        assert!(commands.len() > 10, "{commands:?}");
+        for command in commands {
+            let words = shlex::split(command).expect("quotes");
+            if let Err(error) = Arguments::try_parse_from(words) {
+                panic!("{command}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_profile_of_the_guide_is_one() {
+        let profiles = blocks(GUIDE, "toml");
+        assert_eq!(profiles.len(), 2);
+        for profile in profiles {
+            if let Err(error) = Profile::parse("GUIDE.md", profile) {
+                panic!("{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_that_the_guide_leads_to_is_there() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let links: Vec<&str> = GUIDE
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .collect();
+        for link in links.iter().filter(|link| !link.starts_with('#')) {
+            assert!(folder.join(link).exists(), "{link}");
+        }
+        let traces = GUIDE
+            .split_whitespace()
+            .filter(|word| word.ends_with(".trace") && word.contains('/'));
+        for trace in traces {
+            assert!(folder.join("..").join(trace).exists(), "{trace}");
+        }
+    }
+}
