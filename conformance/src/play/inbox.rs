@@ -8,6 +8,7 @@ use mqtt_proto::{Frame, PacketType, Sender, Version, frame_len};
 
 use crate::expect::{self, Mismatch};
 use crate::fields::{Bindings, Fields, Val};
+use crate::profile::Secret;
 use crate::report::failure::{Decoded, Exchanged, hex};
 use crate::trace::ast::{Conn, CutAfter, Direction, Item, Line, PacketPattern, Step, Wire};
 
@@ -26,6 +27,8 @@ pub struct Inbox<'t> {
     pub(super) every: usize,
     arrivals: u64,
     record: Vec<Exchanged>,
+    /// Is not recorded.
+    secret: Option<Secret>,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +146,7 @@ impl Happened {
 }
 
 impl<'t> Inbox<'t> {
-    pub(super) fn new(version: Version, passes_over: bool, every: usize) -> Self {
+    pub(super) fn new(version: Version, passes_over: bool, every: usize, secret: Option<Secret>) -> Self {
         Self {
             version,
             passes_over,
@@ -154,6 +157,7 @@ impl<'t> Inbox<'t> {
             every,
             arrivals: 0,
             record: Vec::new(),
+            secret,
         }
     }
 
@@ -284,6 +288,9 @@ impl<'t> Inbox<'t> {
 
     /// The runner sends this: a packet, or bytes that may be none.
     pub(super) fn sent(&mut self, now: Duration, conn: usize, direction: Direction, bytes: &[u8], raw: bool) {
+        let secret = self.secret.as_ref();
+        let shown = secret.map_or_else(|| bytes.to_vec(), |secret| secret.hidden_in(bytes));
+        let bytes = &shown[..];
         let text = match packet(bytes.to_vec(), self.version, direction) {
             What::Packet { text, .. } if !raw => text,
             What::Packet { .. } | What::End => format!("hex {}", hex(bytes)),

@@ -108,11 +108,12 @@ impl<'t, 'w> Player<'t, 'w> {
     fn new(trace: &'t Trace, version: Version, world: &'w mut dyn World, every: usize) -> Self {
         let passes_over = world.sends().is_none();
         let last = world.now();
+        let secret = world.secret().cloned();
         Self {
             trace,
             version,
             world,
-            inbox: Inbox::new(version, passes_over, every),
+            inbox: Inbox::new(version, passes_over, every, secret),
             links: Vec::new(),
             last,
             every_len: None,

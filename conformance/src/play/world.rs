@@ -6,6 +6,7 @@ use super::act::Act;
 use super::inbox::Inbox;
 use crate::fields::Val;
 use crate::play::call::Call;
+use crate::profile::Secret;
 use crate::trace::ast::Direction;
 
 /// One machine or peer under test with the links to it, and a clock.
@@ -34,6 +35,11 @@ pub trait World {
     /// Why the side under test need not refuse what a trace expects it to refuse, if it need not: the trace is then not
     /// applicable from there on.
     fn need_not_refuse(&self) -> Option<String> {
+        None
+    }
+
+    /// The password in what the runner sends that stands in no trace: the record does not show it.
+    fn secret(&self) -> Option<&Secret> {
         None
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use mqtt_proto::Version;
 use serde::{Deserialize, Deserializer};
 
-use super::{CommandLine, Limits, words};
+use super::{CommandLine, Limits, Secret, words};
 use crate::play::act::Act;
 use crate::trace::Trace;
 use crate::trace::ast::BrokerAct;
@@ -22,8 +22,8 @@ pub struct Broker {
     pub client_ids: String,
     /// Put into each CONNECT that has neither a user name nor a password. Default: none.
     pub user_name: Option<String>,
-    /// The password beside it.
-    pub password: Option<String>,
+    /// The password beside it. Reports have stars for it.
+    pub password: Option<Secret>,
     /// The environment variable in which the password is, so that it does not stand in the file.
     pub password_env: Option<String>,
     /// What it takes at most. Default: all there is.
@@ -65,7 +65,7 @@ impl Default for Broker {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub(crate) user_name: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
 }
 
 impl Credentials {
@@ -115,7 +115,8 @@ impl Broker {
     /// The environment variable with the password is not there, in words.
     pub(crate) fn credentials(&self) -> Result<Credentials, String> {
         let from_environment = |name: &String| {
-            std::env::var(name).map_err(|_| format!("no password in the environment variable {name}"))
+            let password = std::env::var(name).map(Secret::new);
+            password.map_err(|_| format!("no password in the environment variable {name}"))
         };
         let password = match &self.password {
             Some(password) => Some(password.clone()),

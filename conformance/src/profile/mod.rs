@@ -22,6 +22,7 @@
 //! - [`Limits`]: what the target takes at most, and what a trace needs.
 //! - [`Known`]: what is known to fail; [`Measured`]: what the last run of all traces has given.
 //! - [`findings`]: what is known of all targets in a folder, as a text for people.
+//! - [`Secret`]: a password, which no report shows.
 //! - `rewrite`: a trace with the names and credentials that a broker wants.
 //! - `words`: how values are written.
 
@@ -34,6 +35,7 @@ mod known;
 mod limits;
 mod measured;
 mod rewrite;
+mod secret;
 mod words;
 
 use core::time::Duration;
@@ -52,6 +54,7 @@ pub use error::ProfileError;
 pub use known::{Known, trace_name};
 pub use limits::Limits;
 pub use measured::{Measured, Sum};
+pub use secret::Secret;
 
 use crate::trace::Trace;
 

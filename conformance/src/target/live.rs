@@ -22,7 +22,7 @@ use crate::play::call::Call;
 use crate::play::inbox::Inbox;
 use crate::play::play;
 use crate::play::world::{Pace, Refusal, World};
-use crate::profile::Profile;
+use crate::profile::{Profile, Secret};
 use crate::trace::ast::{BrokerAct, Direction};
 use crate::trace::{Test, Trace};
 
@@ -195,6 +195,7 @@ struct LiveWorld<'p> {
     receiver: Receiver<Seen>,
     /// What the broker has sent so far.
     bytes: usize,
+    password: Option<Secret>,
 }
 
 impl<'p> LiveWorld<'p> {
@@ -210,6 +211,12 @@ impl<'p> LiveWorld<'p> {
             sender,
             receiver,
             bytes: 0,
+            // One that is not to be had has made the trace not applicable.
+            password: profile
+                .broker
+                .credentials()
+                .ok()
+                .and_then(|credentials| credentials.password),
         }
     }
 
@@ -276,6 +283,10 @@ impl World for LiveWorld<'_> {
 
     fn pace(&self) -> Pace {
         Pace::real(self.profile.patience, self.profile.slack)
+    }
+
+    fn secret(&self) -> Option<&Secret> {
+        self.password.as_ref()
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {

@@ -134,7 +134,18 @@ fn traces_keep_to_the_names_and_credentials_of_a_profile_on_a_live_broker() {
 }
 
 /// What comes of this trace with a broker that is there all the time, whatever the commands of its profile do.
-fn acted(commands: &str, lines: &str) -> String {
+fn acted(broker: &str, lines: &str) -> String {
+    match outcome(broker, lines) {
+        Outcome::Passed { .. } => "passed".to_owned(),
+        Outcome::NotApplicable(why) => format!("not applicable: {why}"),
+        Outcome::Failed(failures) => {
+            let all: Vec<String> = failures.iter().map(|failure| failure.why()).collect();
+            all.join("; ")
+        }
+    }
+}
+
+fn outcome(broker: &str, lines: &str) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -146,7 +157,7 @@ fn acted(commands: &str, lines: &str) -> String {
     let address = listener.local_addr().expect("it is bound");
     let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
     let serving = runtime.spawn(serving);
-    let profile = parse(&format!("name = \"n\"\n[broker]\n{commands}"));
+    let profile = parse(&format!("name = \"n\"\n[broker]\n{broker}"));
     let mut broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
     let outcome = broker.run(&trace("5", lines), Version::V5);
     stop.stop();
@@ -154,14 +165,7 @@ fn acted(commands: &str, lines: &str) -> String {
         .block_on(serving)
         .expect("the server ends")
         .expect("in order");
-    match outcome {
-        Outcome::Passed { .. } => "passed".to_owned(),
-        Outcome::NotApplicable(why) => format!("not applicable: {why}"),
-        Outcome::Failed(failures) => {
-            let all: Vec<String> = failures.iter().map(|failure| failure.why()).collect();
-            all.join("; ")
-        }
-    }
+    outcome
 }
 
 #[cfg(unix)]
@@ -236,4 +240,26 @@ fn what_is_done_to_a_live_broker_is_what_the_command_of_its_profile_does() {
     ] {
         assert_eq!(acted(&commands, lines), wanted, "{commands}");
     }
+}
+
+#[test]
+fn a_password_of_a_profile_is_in_no_report() {
+    let profile = "user_name = \"somebody\"\npassword = \"hunter2\"";
+    let told = |lines: &str| match outcome(profile, lines) {
+        Outcome::Failed(failures) => failures[0].to_string(),
+        other => panic!("{other:?}"),
+    };
+    let connect = "-> CONNECT client_id=\"acted\" clean_start=1\n<- PINGRESP";
+    let report = told(connect);
+    assert!(
+        report.contains("user_name=\"somebody\" password=\"*******\""),
+        "{report}"
+    );
+    let hex = "68 75 6e 74 65 72 32";
+    assert!(!report.contains("hunter2") && !report.contains(hex), "{report}");
+    // What a trace says itself is no secret.
+    let of_trace = connect.replace("clean_start=1", "clean_start=1 password=\"hunter3\"");
+    assert!(told(&of_trace).contains("password=\"hunter3\""));
+    let profile = parse(&format!("name = \"n\"\n[broker]\n{profile}"));
+    assert!(!format!("{profile:?}").contains("hunter2"));
 }
