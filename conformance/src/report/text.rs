@@ -54,9 +54,24 @@ pub(super) fn failures(run: &Run) -> Vec<String> {
     };
     let (file, target, version) = (run.file.display(), &run.target, run.version);
     let text = |failure: &super::failure::Failure| {
-        format!("{file}:{}: [{target}, MQTT {version}] {failure}", failure.at)
+        printable(&format!(
+            "{file}:{}: [{target}, MQTT {version}] {failure}",
+            failure.at
+        ))
     };
     failures.iter().map(text).collect()
+}
+
+/// A text in which nothing moves a cursor or turns what is read around: programs under test have a word in it.
+fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' | '"' | '\'' | '\\' => safe.push(c),
+            c => safe.extend(c.escape_debug()),
+        }
+    }
+    safe
 }
 
 /// What the profile says of a run.
@@ -124,7 +139,7 @@ impl fmt::Display for Text<'_> {
 fn run_line(f: &mut fmt::Formatter<'_>, (run, judged): &(&Run, Judged<'_>)) -> fmt::Result {
     let status = judged.status;
     match &run.outcome {
-        Outcome::NotApplicable(why) => writeln!(f, "{run} {status}: {why}"),
+        Outcome::NotApplicable(why) => writeln!(f, "{run} {status}: {}", printable(why)),
         Outcome::Passed { checked } if status == Status::Passed => {
             writeln!(f, "{run} {status}, {checked} lines")
         }
@@ -151,7 +166,7 @@ pub(super) fn remark(row: &Row<'_>) -> String {
             let mut reasons = BTreeSet::new();
             for (run, _) in &row.runs {
                 if let Outcome::NotApplicable(why) = &run.outcome {
-                    reasons.insert(why.as_str());
+                    reasons.insert(printable(why));
                 }
             }
             reasons.into_iter().collect::<Vec<_>>().join("; ")
@@ -250,4 +265,15 @@ fn totals_table(f: &mut fmt::Formatter<'_>, totals: &[(Version, Vec<Total>)]) ->
         writeln!(f, "{}", line.trim())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_says_does_not_move_the_cursor() {
+        let said = "\"it's\" C:\\ ü\n\u{1b}[2J\r\u{7}\u{202e}";
+        assert_eq!(printable(said), "\"it's\" C:\\ ü\n\\u{1b}[2J\\r\\u{7}\\u{202e}");
+    }
 }
