@@ -190,6 +190,10 @@ fn the_program_fails_with_one_precise_line_for_bad_input() {
             "--slack is for --target tcp://HOST:PORT",
         ),
         (&["run", &open], "no trace is applicable"),
+        (
+            &["run", "--target", "client", &open],
+            "the traces given say nothing about what is tested, the client in memory",
+        ),
         (&["run", "--target", &nobody, "--without", "aliases"], "'aliases'"),
         (
             &["run", "--target", &nobody, "--patience", "fast"],

@@ -110,7 +110,7 @@ impl Reporting {
             }
             None => print!("{}", self.formatted(&report, self.format)?),
         }
-        self.judge(&report)
+        self.judge(&report, targets)
     }
 
     fn formatted(&self, report: &Report, format: Format) -> Result<String, String> {
@@ -131,15 +131,14 @@ impl Reporting {
     }
 
     /// Whether all is as it should be.
-    fn judge(&self, report: &Report) -> Result<bool, String> {
+    fn judge(&self, report: &Report, targets: &MakeTargets<'_>) -> Result<bool, String> {
         match report.unreadable_files().len() {
             0 => {}
             1 => return Err("a file is no trace, see above".to_owned()),
             n => return Err(format!("{n} files are no traces, see above")),
         }
-        if !self.only.is_empty() && report.runs().is_empty() {
-            let only: Vec<String> = self.only.iter().map(ToString::to_string).collect();
-            return Err(format!("no trace covers {}", only.join(" or ")));
+        if report.runs().is_empty() {
+            return Err(self.nothing_ran(targets));
         }
         if !report.has_applied() {
             return Err("no trace is applicable; -v says why".to_owned());
@@ -149,5 +148,28 @@ impl Reporting {
             eprintln!("mqtt-conformance: {}", met.join(", "));
         }
         Ok(met.is_empty())
+    }
+
+    /// Why there is no run at all: no trace covers what was asked for, or those that there are say nothing about the target.
+    fn nothing_ran(&self, targets: &MakeTargets<'_>) -> String {
+        let only: Vec<String> = self.only.iter().map(ToString::to_string).collect();
+        let only = only.join(" or ");
+        let traces = self.files().unwrap_or_default();
+        let is_covered = traces
+            .iter()
+            .any(|file| Trace::read(file).is_ok_and(|trace| self.wants(&trace)));
+        if !is_covered {
+            return format!("no trace covers {only}");
+        }
+        let targets: Vec<String> = targets().iter().map(|target| target.name().to_owned()).collect();
+        let which = if only.is_empty() {
+            "the traces given".to_owned()
+        } else {
+            format!("the traces that cover {only}")
+        };
+        format!(
+            "{which} say nothing about what is tested, the {}; each says in its `test:` what it is for",
+            targets.join(", ")
+        )
     }
 }

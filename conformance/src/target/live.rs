@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use mqtt_proto::Version;
 
+use super::broker::takes;
 use super::{Failure, Outcome, Target, leftovers, refusals};
 use crate::fields::Val;
 use crate::play::act::Act;
@@ -77,26 +78,13 @@ impl Target for LiveBroker {
         test == Test::Broker
     }
 
-    fn takes(&self, _: &Trace) -> bool {
-        true
+    fn takes(&self, trace: &Trace) -> bool {
+        takes(trace)
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        let refusals;
-        let trace = match trace.head.test {
-            Test::Broker => trace,
-            Test::Codec => match refusals::by_broker(trace) {
-                Some(made) => {
-                    refusals = made;
-                    &refusals
-                }
-                None => {
-                    return Outcome::NotApplicable("it has no bytes that a broker must refuse".to_owned());
-                }
-            },
-            Test::Client => return Outcome::NotApplicable("it tests a client".to_owned()),
-            Test::Pair => return Outcome::NotApplicable("it tests our client and server joined".to_owned()),
-        };
+        let refusals = refusals::by_broker(trace);
+        let trace = refusals.as_ref().unwrap_or(trace);
         if let Some(field) = trace.head.config.first() {
             return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
         }

@@ -248,7 +248,8 @@ impl Target for MemoryBroker {
     }
 }
 
-fn takes(trace: &Trace) -> bool {
+/// Whether the trace says anything about a broker: it tests one, or has bytes that a broker must refuse.
+pub(super) fn takes(trace: &Trace) -> bool {
     trace.head.test == Test::Broker || refusals::by_broker(trace).is_some()
 }
 
