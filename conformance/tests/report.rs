@@ -467,6 +467,27 @@ fn a_report_in_a_file_leaves_the_text_to_the_terminal() {
 }
 
 #[test]
+fn what_says_nothing_about_a_broker_is_not_run_against_a_live_one() {
+    let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
+    // For a client, for both ends, and for a codec without bytes that a broker must refuse.
+    let others = ["client/connect", "pair", "codec/packets-5.trace"]
+        .map(|name| traces.join(name).display().to_string());
+    with_broker(|target| {
+        for other in &others {
+            let ended = run(&["--target", target, other]);
+            assert_eq!(ended.status, Some(2), "{}", ended.out);
+            let why = "the traces given say nothing about what is tested, the live broker";
+            assert!(ended.err.contains(why), "{}", ended.err);
+        }
+        let [client, pair, codec] = others.each_ref();
+        let ended = run(&["--target", target, client, pair, codec, "passes.trace"]);
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        assert!(ended.out.contains("live broker: 1 passed"), "{}", ended.out);
+        assert!(ended.out.contains("0 failed, 0 not applicable"), "{}", ended.out);
+    });
+}
+
+#[test]
 fn one_machine_in_memory_can_be_tested_alone() {
     for (target, sum) in [
         ("codec", "codec: 1 passed"),
