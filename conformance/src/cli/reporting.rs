@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::report::{Condition, FailOn, Report, Text};
 use mqtt_conformance::run::{self, MakeTargets, Plan};
+use mqtt_conformance::trace::Trace;
 use mqtt_proto::Statement;
 
 use super::progress::Bar;
@@ -154,10 +155,10 @@ impl Reporting {
     fn nothing_ran(&self, targets: &MakeTargets<'_>) -> String {
         let only: Vec<String> = self.only.iter().map(ToString::to_string).collect();
         let only = only.join(" or ");
-        let traces = self.files().unwrap_or_default();
+        let (plan, traces) = (self.plan(1), self.files().unwrap_or_default());
         let is_covered = traces
             .iter()
-            .any(|file| Trace::read(file).is_ok_and(|trace| self.wants(&trace)));
+            .any(|file| Trace::read(file).is_ok_and(|trace| plan.wants(&trace)));
         if !is_covered {
             return format!("no trace covers {only}");
         }
