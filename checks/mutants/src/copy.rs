@@ -18,6 +18,9 @@ const RUNNER: &str = "run-traces";
 /// Where a copy is built, inside it.
 const TARGET: &str = "target";
 
+/// What that program says, in the target folder; by it a copy is known.
+const SAID: &str = "said";
+
 /// A copy with a target folder of its own.
 #[derive(Debug)]
 pub struct Copy {
@@ -32,11 +35,21 @@ impl Copy {
     ///
     /// # Errors
     ///
-    /// git is not there, or a file cannot be copied.
+    /// git is not there, or a file cannot be copied; or the folder has something else in it, which would be deleted.
     pub fn new(workspace: &Path, folder: PathBuf, limit: Duration) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         // Programs are started in it.
         let folder = fs::canonicalize(folder)?;
+        let target = folder.join(TARGET);
+        let said = target.join(SAID);
+        if fs::read_dir(&folder)?.next().is_some() && !said.exists() {
+            let folder = folder.display();
+            return Err(io::Error::other(format!(
+                "{folder} is neither empty nor such a copy; it is left as it is"
+            )));
+        }
+        fs::create_dir_all(&target)?;
+        File::create(said)?;
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(workspace)
@@ -66,7 +79,7 @@ impl Copy {
         }
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path != folder.join(TARGET) {
+            if path != target {
                 remove_others(&path, &copied)?;
             }
         }
@@ -123,7 +136,7 @@ impl Copy {
 
     fn play(&self, runner: &Path) -> io::Result<Verdict> {
         // Into a file: a pipe that nobody reads would stop it.
-        let said = self.folder.join(TARGET).join("said");
+        let said = self.folder.join(TARGET).join(SAID);
         let mut process = Command::new(runner)
             .arg("conformance/traces")
             .current_dir(&self.folder)

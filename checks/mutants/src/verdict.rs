@@ -16,7 +16,7 @@ pub enum Verdict {
     Caught(Vec<String>),
     /// All traces pass.
     Survived,
-    /// The compiler finds it: no fault that could have been shipped, so it does not count.
+    /// The compiler finds it: no fault that could be shipped. It is not caught, and the list is to be changed.
     DoesNotBuild(String),
 }
 
