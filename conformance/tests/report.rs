@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::{fs, net};
 
 use mqtt_proto::{Statement, Version};
@@ -550,4 +550,19 @@ fn a_profile_of_another_kind_of_target_is_refused() {
     ]);
     let wanted = "mqtt-conformance: the profile of mosquitto_sub 2.0.11 is that of a client program\n";
     assert_eq!((ended.status, &ended.err[..]), (Some(2), wanted));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mqtt-conformance"))
+        .current_dir(folder())
+        .args(["run", "-v", "passes.trace"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), &said[..]), (Some(0), ""));
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use mqtt_conformance::statements::Matrix;
 
+use super::print;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Compare with conformance/spec/coverage.md instead of printing.
@@ -23,7 +25,7 @@ impl Arguments {
             eprintln!("{fault}");
         }
         if !self.check {
-            print!("{}", matrix.markdown());
+            print(matrix.markdown())?;
             return Ok(matrix.faults().is_empty());
         }
         let path = self.workspace.join("conformance/spec/coverage.md");

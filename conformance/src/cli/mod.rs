@@ -19,6 +19,8 @@ mod statements;
 mod target;
 mod update;
 
+use std::io::{self, Write};
+
 use clap::{Parser, Subcommand};
 
 /// Packet traces that test any MQTT client, broker or codec.
@@ -56,6 +58,15 @@ impl Arguments {
             Command::Statements(arguments) => arguments.run(),
             Command::Matrix(arguments) => arguments.run(),
         }
+    }
+}
+
+/// Prints on standard output. A reader that has seen enough, such as `head`, is no error.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

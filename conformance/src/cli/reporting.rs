@@ -13,6 +13,7 @@ use mqtt_conformance::run::{self, MakeTargets, Plan};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Statement;
 
+use super::print;
 use super::progress::Bar;
 
 #[derive(Debug, Args)]
@@ -107,9 +108,9 @@ impl Reporting {
             Some((path, mut file)) => {
                 let written = file.write_all(self.formatted(&report, self.format)?.as_bytes());
                 written.map_err(|e| format!("{}: {e}", path.display()))?;
-                print!("{}", self.formatted(&report, Format::Text)?);
+                print(&self.formatted(&report, Format::Text)?)?;
             }
-            None => print!("{}", self.formatted(&report, self.format)?),
+            None => print(&self.formatted(&report, self.format)?)?,
         }
         self.judge(&report, targets)
     }

@@ -7,6 +7,8 @@ use mqtt_conformance::run::{self, Plan};
 use mqtt_conformance::statements::{Shown, Who};
 use mqtt_conformance::target;
 
+use super::print;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Statements that bind this role: client, server or codec.
@@ -26,14 +28,14 @@ impl Arguments {
         let files = run::find(&[folder]).map_err(|e| e.to_string())?;
         let report = run::run(&files, &Plan::default(), &target::in_memory);
         if !report.is_good() {
-            print!("{report}");
+            print(&report.to_string())?;
             return Ok(false);
         }
         let shown = Shown::find(self.who, &report, &self.workspace).map_err(|e| e.to_string())?;
         if self.quiet {
-            print!("{shown:#}");
+            print(&format!("{shown:#}"))?;
         } else {
-            print!("{shown}");
+            print(&shown.to_string())?;
         }
         Ok(shown.faults().is_empty())
     }

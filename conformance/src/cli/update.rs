@@ -7,6 +7,7 @@ use mqtt_conformance::run::MakeTargets;
 use mqtt_conformance::trace::Trace;
 use mqtt_conformance::update::update;
 
+use super::print;
 use super::reporting::Reporting;
 
 #[derive(Debug, Args)]
@@ -35,14 +36,14 @@ impl Updating {
             let update = update(&name.to_string(), &text, &mut targets).map_err(|e| e.to_string())?;
             if update.is_changed() {
                 written += 1;
-                print!("{}", update.diff(&file));
+                print(&update.diff(&file))?;
                 if !self.dry_run {
                     fs::write(&file, &update.after).map_err(|e| format!("{name}: {e}"))?;
                 }
             }
             if let Some(why) = update.left {
                 left += 1;
-                println!("{name}:{why}");
+                print(&format!("{name}:{why}\n"))?;
             }
         }
         let done = if self.dry_run {
@@ -50,7 +51,7 @@ impl Updating {
         } else {
             "written anew"
         };
-        println!("{written} traces {done}, {left} still fail");
+        print(&format!("{written} traces {done}, {left} still fail\n"))?;
         Ok(left == 0)
     }
 }
