@@ -394,8 +394,13 @@ class Driver:
         event("Connected", [("session_present", flags.session_present), *told(found)])
 
     def on_message(self, client, userdata, message):
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            # An exception here would end paho's loop, and it is not to be this file that ends it.
+            topic = message._topic
         fields = [
-            ("topic", message.topic),
+            ("topic", topic),
             ("qos", message.qos),
             ("dup", message.dup),
             ("retain", message.retain),

@@ -57,7 +57,8 @@ struct Client {
 /// statement a server has broken.
 pub fn target() -> ClientTarget<impl ClientUnderTest> {
     let target = ClientTarget::new("mqtt-protocol-core", Client::new);
-    target.not_telling(["Aborted", "Closed.statement"])
+    let target = target.not_telling(["Aborted", "Closed.statement"]);
+    target.closing_only_where_it_must()
 }
 
 impl Client {

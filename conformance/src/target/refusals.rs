@@ -1,11 +1,15 @@
 //! A codec trace as a test of a whole machine: the bytes that the codec must refuse, each on a connection of its own.
 
+use mqtt_proto::Version;
+
 use crate::trace::ast::{Conn, Direction, Head, Item, Line, Quiet, Step, Verdict, Wire};
 use crate::trace::{Test, Trace};
 
 /// The first bytes of a CONNECT and of a CONNACK: these open a connection, and come instead of the plain one.
 const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
+/// After this the connection is over in any case, and the standard does not ask which end was the first to say so.
+const DISCONNECT: u8 = 0xe0;
 
 /// A plain CONNECT, then the bytes, which the broker refuses. `None` if it is no codec trace or has no such bytes.
 pub(super) fn by_broker(trace: &Trace) -> Option<Trace> {
@@ -33,6 +37,41 @@ pub(super) fn by_client(trace: &Trace) -> Option<Trace> {
     )
 }
 
+/// Whether the standard obliges a client to close where the trace says `refused`.
+///
+/// 3.1.1 does so for each violation (3.1.1/MQTT-4.8.0-1). 5.0 leaves it to the client how strictly it looks, and says SHOULD
+/// (5/4.13.1) but for some rules; 3.1 says nothing.
+pub(super) fn must_close(trace: &Trace, version: Version) -> bool {
+    let covers = |label: &str| {
+        let mut covers = trace.head.covers.iter();
+        covers.any(|(_, statement)| statement.to_string() == label)
+    };
+    match version {
+        Version::V311 => true,
+        Version::V5 => MUST_CLOSE.iter().any(|label| covers(label)),
+        _ => false,
+    }
+}
+
+/// The rules of 5.0 by which a client closes.
+const MUST_CLOSE: [&str; 3] = [
+    // A session that it does not have.
+    "5/MQTT-3.2.2-4",
+    // AUTH with flags: either end closes.
+    "5/MQTT-3.15.1-1",
+    // A re-authentication that fails.
+    "5/MQTT-4.12.1-2",
+];
+
+/// Why a client that goes on breaks nothing, where it is not as [`must_close`] says.
+pub(super) fn need_not_close(version: Version) -> String {
+    let section = match version {
+        Version::V5 => "section 4.13.1 of 5.0 says that a client SHOULD",
+        _ => "3.1 does not say that a client does",
+    };
+    format!("the client does not close here as the trace says, and need not: {section}")
+}
+
 /// `parts`: what comes first, what opens the connection unless the bytes do, and what comes at the end.
 fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [&str; 3]) -> Option<Trace> {
     let mut made = Vec::new();
@@ -50,8 +89,12 @@ fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [
         let conn = Some(format!("line-{}", line.at.line));
         let id = format!("{:x}/{}", number_of(trace), line.at.line);
         let [before, opening, after] = parts.map(|text| lines(test, &text.replace("ID", &id)));
-        let opens = bytes.first().is_some_and(|first| first & 0xf0 == opener);
-        let opening = if opens { Vec::new() } else { opening };
+        let is = |packet: u8| bytes.first().is_some_and(|first| first & 0xf0 == packet);
+        let opening = if is(opener) { Vec::new() } else { opening };
+        let after = match test {
+            Test::Client if is(DISCONNECT) => lines(test, "event Closed .."),
+            _ => after,
+        };
         let refusal = [
             Step::Wire(Wire {
                 verdict: None,

@@ -201,6 +201,7 @@ pub struct ClientTarget<C> {
     make: Box<Make<C>>,
     untold: Vec<String>,
     profile: Option<Profile>,
+    closes_only_where_it_must: bool,
 }
 
 impl<C> core::fmt::Debug for ClientTarget<C> {
@@ -221,6 +222,7 @@ impl<C: ClientUnderTest> ClientTarget<C> {
             profile: None,
             make: Box::new(make),
             untold: Vec::new(),
+            closes_only_where_it_must: false,
         }
     }
 
@@ -237,6 +239,14 @@ impl<C: ClientUnderTest> ClientTarget<C> {
     #[must_use]
     pub fn not_telling<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.untold.extend(names.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Where a trace says `refused`, and 5.0 says only that a client SHOULD close (section 4.13.1), or 3.1 nothing, a client that
+    /// goes on makes the trace not applicable from there on, as with a live client. Otherwise it fails.
+    #[must_use]
+    pub fn closing_only_where_it_must(mut self) -> Self {
+        self.closes_only_where_it_must = true;
         self
     }
 }
@@ -259,7 +269,13 @@ impl<C: ClientUnderTest> Target for ClientTarget<C> {
             Ok(trace) => trace,
             Err(why) => return Outcome::NotApplicable(why),
         };
-        run(&trace, version, &*self.make, &self.untold)
+        run(
+            &trace,
+            version,
+            &*self.make,
+            &self.untold,
+            self.closes_only_where_it_must,
+        )
     }
 }
 
@@ -281,7 +297,7 @@ impl Target for MemoryClient {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &OurClient::wanted, &[])
+        run(trace, version, &OurClient::wanted, &[], false)
     }
 }
 
@@ -289,15 +305,23 @@ fn takes(trace: &Trace) -> bool {
     trace.head.test == Test::Client || refusals::by_client(trace).is_some()
 }
 
-fn run<C: ClientUnderTest>(trace: &Trace, version: Version, make: &Make<C>, untold: &[String]) -> Outcome {
+fn run<C: ClientUnderTest>(
+    trace: &Trace,
+    version: Version,
+    make: &Make<C>,
+    untold: &[String],
+    closes_only_where_it_must: bool,
+) -> Outcome {
     let refusals = refusals::by_client(trace);
     let trace = refusals.as_ref().unwrap_or(trace);
+    let may_go_on = closes_only_where_it_must && !refusals::must_close(trace, version);
     play(trace, version, || {
         let mut world = ClientWorld {
             make,
             trace,
             version,
             untold,
+            may_go_on,
             now: Duration::ZERO,
             clients: Vec::new(),
         };
@@ -311,6 +335,7 @@ struct ClientWorld<'w, C> {
     trace: &'w Trace,
     version: Version,
     untold: &'w [String],
+    may_go_on: bool,
     now: Duration,
     clients: Vec<ClientSide<C>>,
 }
@@ -336,6 +361,10 @@ impl<C: ClientUnderTest> World for ClientWorld<'_, C> {
 
     fn tells(&self, event: &str, field: Option<&str>) -> bool {
         tells(self.untold, event, field)
+    }
+
+    fn need_not_refuse(&self) -> Option<String> {
+        self.may_go_on.then(|| refusals::need_not_close(self.version))
     }
 
     fn open(&mut self, _: usize) -> Result<(), String> {

@@ -125,30 +125,6 @@ pub(super) fn adapt(trace: &Trace, version: Version, profile: &ClientProfile) ->
     Ok(adapted)
 }
 
-/// Whether the standard obliges the client to close where the trace says `refused`.
-///
-/// 3.1.1 does so for each violation (3.1.1/MQTT-4.8.0-1). 5.0 leaves it to the client how strictly it looks, and says SHOULD
-/// (5/4.13.1) but for some rules; 3.1 says nothing.
-pub(super) fn must_refuse(trace: &Trace, version: Version) -> bool {
-    let covers = |label: &str| {
-        let mut covers = trace.head.covers.iter();
-        covers.any(|(_, statement)| statement.to_string() == label)
-    };
-    match version {
-        Version::V311 => true,
-        Version::V5 => MUST_CLOSE.iter().any(|label| covers(label)),
-        _ => false,
-    }
-}
-
-/// The rules of 5.0 by which a client closes.
-const MUST_CLOSE: [&str; 2] = [
-    // A session that it does not have.
-    "5/MQTT-3.2.2-4",
-    // A re-authentication that fails.
-    "5/MQTT-4.12.1-2",
-];
-
 /// The time that passes at least.
 fn waits(lines: &[Line]) -> Duration {
     let of = |line: &Line| match &line.step {

@@ -70,7 +70,7 @@ impl LiveClient {
         play(&adapted, version, || {
             let config = adapted.head.config.clone();
             let profile = Arc::clone(&self.profile);
-            let must_refuse = adapt::must_refuse(&adapted, version);
+            let must_refuse = refusals::must_close(&adapted, version);
             let world = ProcessWorld::new(profile, version, self.pace, command.clone(), config, must_refuse);
             Ok(Box::new(world))
         })
@@ -105,7 +105,7 @@ pub fn listen(
     let mut checked = 0;
     for part in adapt::parts(trace) {
         let adapted = adapt::adapt(&part, version, &profile.client)?;
-        let must_refuse = adapt::must_refuse(&adapted, version);
+        let must_refuse = refusals::must_close(&adapted, version);
         let pace = Pace::real(patience, profile.slack);
         let outcome = play(&adapted, version, || {
             let world = ProcessWorld::new(

@@ -18,6 +18,7 @@ use crate::play::call::Call;
 use crate::play::inbox::{Happened, Inbox};
 use crate::play::world::{Pace, Refusal, World};
 use crate::profile::{Drive, Profile};
+use crate::target::refusals;
 use crate::trace::Trace;
 use crate::trace::ast::{Command, Direction, Field, Line, Position};
 
@@ -410,14 +411,7 @@ impl World for ProcessWorld {
     }
 
     fn need_not_refuse(&self) -> Option<String> {
-        let section = match self.version {
-            _ if self.must_refuse => return None,
-            Version::V5 => "section 4.13.1 of 5.0 says that a client SHOULD",
-            _ => "3.1 does not say that a client does",
-        };
-        Some(format!(
-            "the client does not close here as the trace says, and need not: {section}"
-        ))
+        (!self.must_refuse).then(|| refusals::need_not_close(self.version))
     }
 
     fn open(&mut self, _: usize) -> Result<(), String> {
