@@ -67,7 +67,7 @@ const MUST_CLOSE: [&str; 3] = [
 pub(super) fn need_not_close(version: Version) -> String {
     let section = match version {
         Version::V5 => "section 4.13.1 of 5.0 says that a client SHOULD",
-        _ => "3.1 does not say that a client does",
+        Version::V31 | Version::V311 => "3.1 does not say that a client does",
     };
     format!("the client does not close here as the trace says, and need not: {section}")
 }
@@ -91,9 +91,10 @@ fn convert(trace: &Trace, test: Test, direction: Direction, opener: u8, parts: [
         let [before, opening, after] = parts.map(|text| lines(test, &text.replace("ID", &id)));
         let is = |packet: u8| bytes.first().is_some_and(|first| first & 0xf0 == packet);
         let opening = if is(opener) { Vec::new() } else { opening };
-        let after = match test {
-            Test::Client if is(DISCONNECT) => lines(test, "event Closed .."),
-            _ => after,
+        let after = if test == Test::Client && is(DISCONNECT) {
+            lines(test, "event Closed ..")
+        } else {
+            after
         };
         let refusal = [
             Step::Wire(Wire {
