@@ -96,7 +96,13 @@ fn rows(
         let mut traces: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
         for who in Who::ALL {
             let shows = |pass: &&Pass| {
-                pass.covers.contains(&statement) && pass.is_of(who) && (pass.is_test() || binding.is_bytes)
+                pass.covers.contains(&statement)
+                    && pass.is_of(who)
+                    && if pass.by == Test::Pair {
+                        binding.binds(who)
+                    } else {
+                        pass.is_test() || binding.is_bytes
+                    }
             };
             let names: BTreeSet<String> = passes
                 .iter()

@@ -203,7 +203,7 @@ impl<'a> Connect<'a> {
             | bit(self.user_name.is_some(), flag::USER_NAME));
         sink.u16(self.keep_alive);
         self.properties.write(site, sink);
-        // 5/MQTT-3.1.3-1, 3.1.1/MQTT-3.1.3-1
+        // 5/MQTT-3.1.3-1, 3.1.1/MQTT-3.1.3-1, 3.1/3.1-26
         sink.text(self.client_id);
         if let Some(will) = will {
             will.properties.write(site, sink);
@@ -221,6 +221,7 @@ impl<'a> Connect<'a> {
 
 impl<'a> Will<'a> {
     fn decode(r: &mut Reader<'a>, qos: QoS, retain: bool) -> Result<Self, DecodeError> {
+        // 3.1/3.1-27
         there(r, DecodeErrorKind::WillMissing)?;
         let (properties, _) = r.properties(PropertyPlace::Will)?;
         there(r, DecodeErrorKind::WillMissing)?;

@@ -13,24 +13,12 @@ pub(super) struct Run {
 
 /// Sections `a.b.c.d` from `.first` to `.last`.
 const fn sections(version: Version, path: [u8; 4], first: u8, last: u8) -> Run {
-    Run {
-        version,
-        numbered: false,
-        path,
-        first,
-        last,
-    }
+    Run { version, numbered: false, path, first, last }
 }
 
 /// Statements `MQTT-a.b.c` from `-first` to `-last`; of MQTT 3.1 the rules of section a.b, with c = 0.
 const fn numbered(version: Version, a: u8, b: u8, c: u8, first: u8, last: u8) -> Run {
-    Run {
-        version,
-        numbered: true,
-        path: [a, b, c, 0],
-        first,
-        last,
-    }
+    Run { version, numbered: true, path: [a, b, c, 0], first, last }
 }
 
 /// Every name there is, in the order of `Statement`.
@@ -40,12 +28,12 @@ pub(super) static RUNS: &[Run] = &[
     sections(V31, [2, 0, 0, 0], 1, 6),
     sections(V31, [3, 0, 0, 0], 1, 14),
     sections(V31, [4, 0, 0, 0], 1, 3),
-    numbered(V31, 2, 1, 0, 1, 10),
+    numbered(V31, 2, 1, 0, 1, 11),
     numbered(V31, 2, 4, 0, 1, 3),
     numbered(V31, 2, 5, 0, 1, 1),
     numbered(V31, 2, 6, 0, 1, 1),
-    numbered(V31, 3, 1, 0, 1, 24),
-    numbered(V31, 3, 2, 0, 1, 3),
+    numbered(V31, 3, 1, 0, 1, 28),
+    numbered(V31, 3, 2, 0, 1, 2),
     numbered(V31, 3, 3, 0, 1, 4),
     numbered(V31, 3, 4, 0, 1, 1),
     numbered(V31, 3, 5, 0, 1, 1),

@@ -123,7 +123,7 @@ impl<S: Storage> Client<S> {
         let version = connection.version;
         match due {
             Due::Event | Due::Expiry => {}
-            // 3.1/3.2-3
+            // 3.1/3.1-25
             Due::ConnAck => self.timed_out(rules::NO_CONNACK.broken(version)),
             Due::Drained => self.drained(),
             Due::LastWords => self.give_last_words_up(),

@@ -364,7 +364,7 @@ impl Restore {
         Ok(())
     }
 
-    /// Retained messages, as they were stored one after the other.
+    /// Retained messages, as they were stored one after the other (`3.1/2.1-11`).
     fn retain(&mut self) -> Result<(), RestoreError> {
         for ((pool, serial), (topic, message)) in core::mem::take(&mut self.retained) {
             let topic = &*topic;
