@@ -34,6 +34,7 @@ impl Arguments {
         if profile.is_of_a_broker() {
             return Err(format!("the profile of {} is that of a broker", profile.name));
         }
+        stop_programs_too()?;
         // Each runs a program, and most of them wait most of the time.
         let jobs = profile.jobs.unwrap_or(8);
         let known = profile.clone();
@@ -43,4 +44,18 @@ impl Arguments {
             vec![Box::new(client.clone()) as Box<dyn Target>]
         })
     }
+}
+
+/// Client programs are in process groups of their own, and do not see the Ctrl-C of the terminal.
+#[cfg(unix)]
+fn stop_programs_too() -> Result<(), String> {
+    // As if the first of the signals, SIGINT, had ended it.
+    ctrlc::set_handler(|| mqtt_conformance::target::process::kill_all_and_exit(130))
+        .map_err(|e| format!("signals cannot be handled: {e}"))
+}
+
+/// The console tells all its programs.
+#[cfg(not(unix))]
+fn stop_programs_too() -> Result<(), String> {
+    Ok(())
 }

@@ -1,17 +1,22 @@
 //! `listen`: plays the server of one trace for a client that somebody starts by hand.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::Args;
-use mqtt_conformance::target::{Outcome, process};
+use mqtt_conformance::target::Outcome;
+use mqtt_conformance::target::process::Listen;
 use mqtt_conformance::trace::{Trace, parse_time, parse_version};
 use mqtt_proto::Version;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The port of 127.0.0.1 on which the client is awaited.
-    #[arg(long, value_name = "N", default_value_t = 1883, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Where the client is awaited; 0.0.0.0 or :: is all addresses of this machine, for a client on another.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// The port on which it is awaited; 0 is any that is free.
+    #[arg(long, value_name = "N", default_value_t = 1883)]
     port: u16,
     /// The version that the client speaks: 3.1, 3.1.1 or 5; if it is left out, the first of the trace.
     #[arg(long, value_name = "VERSION", value_parser = parse_version)]
@@ -26,8 +31,10 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self) -> Result<bool, String> {
         let trace = Trace::read(&self.trace).map_err(|e| e.to_string())?;
-        println!("{}: waiting on 127.0.0.1:{}", trace.head.title, self.port);
-        match process::listen(&trace, self.version, self.port, self.patience)? {
+        let mut listen = Listen::at(SocketAddr::new(self.address, self.port));
+        listen.version = self.version;
+        listen.patience = self.patience;
+        match listen.play(&trace, &|line| println!("{line}"))? {
             Outcome::Passed { checked } => {
                 println!("passed, {checked} lines");
                 Ok(true)

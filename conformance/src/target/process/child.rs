@@ -3,13 +3,18 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::stopping;
 use super::world::{Seen, SeenWhat};
 
-/// The longest line of output that is taken in whole, in bytes.
-const LONGEST_LINE: usize = 1 << 20;
+/// The longest line of output that is taken as one, in bytes.
+pub(super) const LONGEST_LINE: usize = 64 << 10;
+
+/// How many lines a program may leave unread on its standard input, beside what the system holds for it.
+const UNREAD: usize = 16;
 
 /// Where a line of output came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +27,10 @@ pub(super) enum Output {
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
-    stdin: Option<ChildStdin>,
+    /// To the thread that writes its standard input: a program that does not read must not stop the runner.
+    stdin: Option<SyncSender<Vec<u8>>>,
+    /// What it prints is read by these.
+    readers: Vec<JoinHandle<()>>,
     ended: Option<ExitStatus>,
 }
 
@@ -41,13 +49,15 @@ impl Program {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let failed = |e: io::Error| format!("{} cannot be started: {e}", program.to_string_lossy());
-        let mut child = command.spawn().map_err(failed)?;
+        let mut child = stopping::spawn(&mut command).map_err(failed)?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take();
         let stderr = child.stderr.take();
-        let started = Self {
+        let (lines, unread) = sync_channel(UNREAD);
+        let mut started = Self {
             child,
-            stdin,
+            stdin: Some(lines),
+            readers: Vec::new(),
             ended: None,
         };
         let read = |from: Box<dyn Read + Send>, output| {
@@ -56,22 +66,33 @@ impl Program {
                 .spawn(move || read_lines(from, conn, output, &seen))
                 .map_err(|e| format!("no thread to read with: {e}"))
         };
+        if let Some(stdin) = stdin {
+            std::thread::Builder::new()
+                .spawn(move || write_lines(stdin, &unread))
+                .map_err(|e| format!("no thread to write with: {e}"))?;
+        }
         if let Some(stdout) = stdout {
-            read(Box::new(stdout), Output::Standard)?;
+            started.readers.push(read(Box::new(stdout), Output::Standard)?);
         }
         if let Some(stderr) = stderr {
-            read(Box::new(stderr), Output::Errors)?;
+            started.readers.push(read(Box::new(stderr), Output::Errors)?);
         }
         Ok(started)
     }
 
-    /// Writes a line to its standard input.
+    /// Writes a line to its standard input, without waiting until it is read.
+    ///
+    /// # Errors
+    ///
+    /// It has closed that, or leaves too much unread.
     pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
-        let Some(stdin) = &mut self.stdin else {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        };
-        stdin.write_all(format!("{line}\n").as_bytes())?;
-        stdin.flush()
+        let line = format!("{line}\n").into_bytes();
+        let told = self.stdin.as_ref().map(|stdin| stdin.try_send(line));
+        match told {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_))) => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     /// Its exit status, once it has ended.
@@ -82,15 +103,15 @@ impl Program {
         self.ended
     }
 
+    /// Whether all that it has printed was seen: what it has started may still print.
+    pub(super) fn is_silent(&self) -> bool {
+        self.readers.iter().all(JoinHandle::is_finished)
+    }
+
     /// Ends it and all that it has started.
     fn kill(&mut self) {
         drop(self.stdin.take());
-        #[cfg(unix)]
-        {
-            use rustix::process::{Pid, Signal, kill_process_group};
-            // Also if it has ended by itself: what it has started may go on.
-            let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        }
+        stopping::kill_group(&self.child);
         if self.ended().is_none() {
             let _ = self.child.kill();
             self.ended = self.child.wait().ok();
@@ -112,6 +133,14 @@ pub(super) fn crash(status: ExitStatus) -> Option<String> {
     }
     let _ = status;
     None
+}
+
+fn write_lines(mut stdin: ChildStdin, lines: &Receiver<Vec<u8>>) {
+    while let Ok(line) = lines.recv() {
+        if stdin.write_all(&line).and_then(|()| stdin.flush()).is_err() {
+            return;
+        }
+    }
 }
 
 fn read_lines(mut from: Box<dyn Read + Send>, conn: usize, output: Output, seen: &SyncSender<Seen>) {

@@ -1,6 +1,6 @@
 //! The port on which a client is awaited, and its links.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::world::{Seen, SeenWhat};
 
 /// How long a client may take to take bytes.
-const SENDING: Duration = Duration::from_secs(5);
+pub(super) const SENDING: Duration = Duration::from_secs(5);
 
 /// How many links of a client wait until a trace asks for one. Older ones are closed.
 const WAITING: usize = 8;
@@ -27,19 +27,38 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Listens on this port of 127.0.0.1; 0 is any that is free.
-    pub(super) fn open(number: u16) -> Result<Self, String> {
+    /// Listens on any port of 127.0.0.1 that is free.
+    pub(super) fn open() -> Result<Self, String> {
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Listens on this port of this address; 0 is any port that is free.
+    pub(super) fn at(address: SocketAddr) -> Result<Self, String> {
         let open = || {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number))?;
+            let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
             let number = listener.local_addr()?.port();
             Ok((listener, number))
         };
-        let (listener, number) = open()
-            .map_err(|e: io::Error| format!("port {number} of 127.0.0.1 cannot be listened on: {e}"))?;
+        let failed = |e: io::Error| {
+            let (port, host) = (address.port(), address.ip());
+            format!("port {port} of {host} cannot be listened on: {e}")
+        };
+        let (listener, number) = open().map_err(failed)?;
         Ok(Self {
             listener,
             number,
+            waiting: VecDeque::new(),
+            link: None,
+        })
+    }
+
+    /// The same port for the next play. Clients that have come meanwhile wait at it.
+    pub(super) fn again(&self) -> Result<Self, String> {
+        let again = self.listener.try_clone();
+        Ok(Self {
+            listener: again.map_err(|e| format!("port {} cannot be kept: {e}", self.number))?,
+            number: self.number,
             waiting: VecDeque::new(),
             link: None,
         })
@@ -51,7 +70,11 @@ impl Port {
 
     /// Whether a client waits for an answer.
     pub(super) fn has_caller(&mut self) -> bool {
-        while let Ok((stream, _)) = self.listener.accept() {
+        // One that connects without end is looked at again later.
+        for _ in 0..WAITING {
+            let Ok((stream, _)) = self.listener.accept() else {
+                break;
+            };
             self.waiting.push_back(stream);
             if self.waiting.len() > WAITING {
                 self.waiting.pop_front();
@@ -76,7 +99,6 @@ impl Port {
         self.waiting.clear();
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(SENDING))?;
         let reading = stream.try_clone()?;
         let seen = seen.clone();
         std::thread::Builder::new().spawn(move || read_all(reading, serial, &seen))?;
@@ -88,9 +110,7 @@ impl Port {
         let Some((_, stream)) = &mut self.link else {
             return Err("the client has no link: it is not connected, or has closed".to_owned());
         };
-        stream
-            .write_all(bytes)
-            .map_err(|e| format!("cannot be sent: {e}"))
+        send(stream, bytes).map_err(|e| format!("cannot be sent: {e}"))
     }
 
     /// Closes the link both ways.
@@ -105,6 +125,25 @@ impl Drop for Port {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Sends all of it, or fails when the client has not taken it in time, however slowly it does.
+fn send(mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    let until = Instant::now() + SENDING;
+    while !bytes.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left))?;
+        match stream.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn read_all(mut stream: TcpStream, serial: u64, seen: &SyncSender<Seen>) {

@@ -2,7 +2,9 @@
 //!
 //! - `adapt`: a trace as this program can be asked it.
 //! - `arguments`: calls as one command line. `lines`: calls and events as lines, for programs that are driven by them.
-//! - `child`: the program. `links`: its port and its links. `world`: both together, in real time.
+//! - `child`: the program. `links`: its port and its links. `client`: both together. `stopping`: it does not outlive the runner.
+//! - `world`: all clients of a trace, in real time. `asking`: what they are told, and their answers.
+//! - `by_hand`: a client that somebody starts by hand.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -15,18 +17,24 @@
 
 mod adapt;
 mod arguments;
+mod asking;
+mod by_hand;
 mod child;
+mod client;
 mod lines;
 mod links;
+mod stopping;
 mod world;
 
-use core::time::Duration;
 use std::ffi::OsString;
 use std::sync::Arc;
 
 use mqtt_proto::Version;
 
-use self::world::{ByHand, ProcessWorld};
+pub use self::by_hand::Listen;
+#[cfg(unix)]
+pub use self::stopping::kill_all_and_exit;
+use self::world::ProcessWorld;
 use super::{Failure, Outcome, Target, refusals};
 use crate::play::play;
 use crate::play::world::Pace;
@@ -68,66 +76,11 @@ impl LiveClient {
             }
         }
         play(&adapted, version, || {
-            let config = adapted.head.config.clone();
             let profile = Arc::clone(&self.profile);
-            let must_refuse = refusals::must_close(&adapted, version);
-            let world = ProcessWorld::new(profile, version, self.pace, command.clone(), config, must_refuse);
+            let world = ProcessWorld::new(profile, version, self.pace, command.clone(), &adapted);
             Ok(Box::new(world))
         })
     }
-}
-
-/// Plays the server of one trace for a client that somebody starts by hand, in the first of its versions or in this one,
-/// and prints what it waits for.
-///
-/// # Errors
-///
-/// Why that cannot be, in words: several clients take part at a time, or the port is taken.
-pub fn listen(
-    trace: &Trace,
-    version: Option<Version>,
-    port: u16,
-    patience: Duration,
-) -> Result<Outcome, String> {
-    let version = match version.or_else(|| trace.head.versions.first().copied()) {
-        Some(version) if trace.head.versions.contains(&version) => version,
-        Some(version) => return Err(format!("the trace is none of MQTT {version}")),
-        None => return Err("the trace is of no version".to_owned()),
-    };
-    let refusals = refusals::by_client(trace);
-    let trace = match &refusals {
-        Some(made) => made,
-        None if trace.head.test == Test::Client => trace,
-        None => return Err("the trace is none that tests a client".to_owned()),
-    };
-    drop(links::Port::open(port)?);
-    let profile = Arc::new(Profile::new("a client by hand"));
-    let mut checked = 0;
-    for part in adapt::parts(trace) {
-        let adapted = adapt::adapt(&part, version, &profile.client)?;
-        let must_refuse = refusals::must_close(&adapted, version);
-        let pace = Pace::real(patience, profile.slack);
-        let outcome = play(&adapted, version, || {
-            let world = ProcessWorld::new(
-                Arc::clone(&profile),
-                version,
-                pace,
-                Vec::new(),
-                Vec::new(),
-                must_refuse,
-            );
-            Ok(Box::new(world.by_hand(ByHand {
-                port,
-                trace: adapted.clone(),
-                told: None,
-            })))
-        });
-        match outcome {
-            Outcome::Passed { checked: lines } => checked += lines,
-            other => return Ok(other),
-        }
-    }
-    Ok(Outcome::Passed { checked })
 }
 
 impl Target for LiveClient {

@@ -3,16 +3,20 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use mqtt_proto::Version;
 
-use super::arguments::addressed;
-use super::child::{Output, Program, crash};
+use super::adapt::waits;
+use super::asking::ANSWERING;
+use super::by_hand::ByHand;
+use super::child::{Output, crash};
+use super::client::Client;
 use super::lines::{self, Answer, Said};
-use super::links::Port;
+use super::links::{Port, SENDING};
 use crate::fields::Val;
 use crate::play::call::Call;
 use crate::play::inbox::{Happened, Inbox};
@@ -20,19 +24,19 @@ use crate::play::world::{Pace, Refusal, World};
 use crate::profile::{Drive, Profile};
 use crate::target::refusals;
 use crate::trace::Trace;
-use crate::trace::ast::{Command, Direction, Field, Line, Position};
+use crate::trace::ast::{Command, Direction, Field, Line, Step};
 
 /// The address at which clients find the runner.
 pub(super) const HOST: &str = "127.0.0.1";
 
 /// How many bytes a client may send and print in one trace.
-const FLOOD: usize = 256 << 10;
+pub(super) const FLOOD: usize = 256 << 10;
+
+/// How much of what a client does may wait for the runner: pieces of [`child::LONGEST_LINE`](super::child::LONGEST_LINE) at most.
+const AHEAD: usize = 16;
 
 /// How often links and programs are looked after.
-const TICK: Duration = Duration::from_millis(10);
-
-/// How long a program may take to answer a call.
-const ANSWERING: Duration = Duration::from_secs(5);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// Something that a client has done, and when.
 #[derive(Debug)]
@@ -51,76 +55,48 @@ pub(super) enum SeenWhat {
     Line(usize, Output, Vec<u8>),
 }
 
-/// A client, and how it is reached.
-#[derive(Debug)]
-struct Client {
-    port: Port,
-    program: Option<Program>,
-    answers: VecDeque<Answer>,
-    /// Answers to calls that the runner has not waited for.
-    owed: usize,
-    /// The last that the program has said on standard error.
-    complaint: String,
-    has_told_its_end: bool,
-}
-
-/// A client that somebody starts and calls by hand, and is told what to do.
-pub(super) struct ByHand {
-    pub(super) port: u16,
-    pub(super) trace: Trace,
-    /// The line of which it was told last.
-    pub(super) told: Option<Position>,
-}
-
-impl ByHand {
-    /// Tells what the runner waits for, once.
-    fn tell(&mut self, line: &Line) {
-        if self.told.replace(line.at) != Some(line.at) {
-            let what = self.trace.line(line.at);
-            println!("{:>4}  {what}", line.at.line);
-        }
-    }
-}
-
 /// Programs, one for each connection of the trace.
-pub(super) struct ProcessWorld {
-    profile: Arc<Profile>,
+pub(super) struct ProcessWorld<'t> {
+    pub(super) profile: Arc<Profile>,
     version: Version,
     pace: Pace,
-    command: Vec<OsString>,
-    config: Vec<Field>,
+    pub(super) command: Vec<OsString>,
+    pub(super) config: Vec<Field>,
     /// The standard says that the client closes where the trace says `refused`.
     must_refuse: bool,
-    by_hand: Option<ByHand>,
-    start: Instant,
-    clients: Vec<Client>,
+    by_hand: Option<ByHand<'t>>,
+    pub(super) start: Instant,
+    pub(super) clients: Vec<Client>,
     serial: u64,
-    sender: SyncSender<Seen>,
-    receiver: Receiver<Seen>,
+    pub(super) sender: SyncSender<Seen>,
+    pub(super) receiver: Receiver<Seen>,
     /// Seen while a call waited for its answer.
-    backlog: VecDeque<Seen>,
+    pub(super) backlog: VecDeque<Seen>,
+    /// How many bytes have come in all.
     bytes: usize,
+    /// When the trace must be over.
+    limit: Duration,
 }
 
-impl ProcessWorld {
-    /// `command`: the program with its arguments, all of them if it is driven by them.
+impl<'t> ProcessWorld<'t> {
+    /// `command`: the program with its arguments, all of them if it is driven by them. `trace`: as it can be asked it.
     pub(super) fn new(
         profile: Arc<Profile>,
         version: Version,
         pace: Pace,
         command: Vec<OsString>,
-        config: Vec<Field>,
-        must_refuse: bool,
+        trace: &Trace,
     ) -> Self {
+        let limit = longest(trace, pace, profile.client.starts_within);
         // A client that floods waits for the runner to read.
-        let (sender, receiver) = sync_channel(256);
+        let (sender, receiver) = sync_channel(AHEAD);
         Self {
             profile,
             version,
             pace,
             command,
-            config,
-            must_refuse,
+            config: trace.head.config.clone(),
+            must_refuse: refusals::must_close(trace, version),
             by_hand: None,
             start: Instant::now(),
             clients: Vec::new(),
@@ -129,151 +105,22 @@ impl ProcessWorld {
             receiver,
             backlog: VecDeque::new(),
             bytes: 0,
+            limit,
         }
     }
 
-    /// The same for a client that somebody starts by hand.
-    pub(super) fn by_hand(mut self, by_hand: ByHand) -> Self {
+    /// The same for a client that somebody starts by hand, and that comes to this port.
+    pub(super) fn by_hand(mut self, port: Port, by_hand: ByHand<'t>) -> Self {
+        self.clients = vec![Client::at(port)];
         self.by_hand = Some(by_hand);
         self
     }
 
-    fn client(&mut self, conn: usize) -> Result<&mut Client, String> {
-        let port = self.by_hand.as_ref().map_or(0, |by_hand| by_hand.port);
+    pub(super) fn client(&mut self, conn: usize) -> Result<&mut Client, String> {
         while self.clients.len() <= conn {
-            self.clients.push(Client {
-                port: Port::open(port)?,
-                program: None,
-                answers: VecDeque::new(),
-                owed: 0,
-                complaint: String::new(),
-                has_told_its_end: false,
-            });
+            self.clients.push(Client::at(Port::open()?));
         }
         Ok(&mut self.clients[conn])
-    }
-
-    /// Starts the program of a connection if it does not run.
-    fn started(&mut self, conn: usize) -> Result<(), Refusal> {
-        let port = self.client(conn).map_err(Refusal::Invalid)?.port.number();
-        let client = &mut self.clients[conn];
-        if let Some(program) = &mut client.program {
-            // A command that has done its work is started again for the next call.
-            if self.profile.client.drive == Drive::Calls || program.ended().is_none() {
-                return Ok(());
-            }
-            client.has_told_its_end = false;
-            client.complaint.clear();
-        }
-        let command = addressed(&self.command, HOST, port);
-        let program = Program::start(&command, conn, &self.sender).map_err(Refusal::Invalid)?;
-        self.clients[conn].program = Some(program);
-        if self.profile.client.drive == Drive::Calls {
-            for field in self.config.clone() {
-                let answer = self.ask(conn, &format!("config {field}"), |_| false)?;
-                if let Some(Answer::Cannot(why) | Answer::Refused(why)) = answer {
-                    return Err(Refusal::NotApplicable(format!("config {field}: {why}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a line to a program and waits for its answer, or until something else is enough: `None` then.
-    fn ask(
-        &mut self,
-        conn: usize,
-        line: &str,
-        enough: impl Fn(&mut Client) -> bool,
-    ) -> Result<Option<Answer>, Refusal> {
-        let client = &mut self.clients[conn];
-        let told = client.program.as_mut().map(|program| program.tell(line));
-        if let Some(Err(error)) = told {
-            let why = client.why_it_ended();
-            return Err(Refusal::Invalid(format!(
-                "the program does not read `{line}`: {error}{why}"
-            )));
-        }
-        // A program may have to start before it can answer.
-        let until = self.start.elapsed() + self.profile.client.starts_within.max(ANSWERING);
-        loop {
-            let client = &mut self.clients[conn];
-            if let Some(answer) = client.answers.pop_front() {
-                return Ok(Some(answer));
-            }
-            if enough(client) {
-                client.owed += 1;
-                return Ok(None);
-            }
-            if client
-                .program
-                .as_mut()
-                .is_some_and(|program| program.ended().is_some())
-                && !self.read_on(conn)
-            {
-                let why = self.clients[conn].why_it_ended();
-                return Err(Refusal::Invalid(format!(
-                    "the program does not answer `{line}`{why}"
-                )));
-            }
-            if self.start.elapsed() >= until {
-                return Err(Refusal::Invalid(format!("the program does not answer `{line}`")));
-            }
-            if let Ok(seen) = self.receiver.recv_timeout(TICK) {
-                self.keep(seen).map_err(Refusal::Invalid)?;
-            }
-        }
-    }
-
-    /// Reads what a program that has ended had still said; false if that is no answer.
-    fn read_on(&mut self, conn: usize) -> bool {
-        while let Ok(seen) = self.receiver.recv_timeout(TICK) {
-            if self.keep(seen).is_err() {
-                return false;
-            }
-        }
-        !self.clients[conn].answers.is_empty()
-    }
-
-    /// Keeps what comes during a call for later, but the answers.
-    fn keep(&mut self, seen: Seen) -> Result<(), String> {
-        if let SeenWhat::Line(conn, Output::Standard, line) = &seen.what {
-            if self.profile.client.drive == Drive::Calls {
-                if let Said::Answer(answer) = lines::said(line)? {
-                    self.clients[*conn].answer(answer);
-                    return Ok(());
-                }
-            }
-        }
-        self.backlog.push_back(seen);
-        if self.backlog.len() > FLOOD / 64 {
-            return Err("the program prints without end".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Waits until the client has opened a link, or has ended, or the time is over.
-    fn connected(&mut self, conn: usize) -> Result<(), Refusal> {
-        let until = self.start.elapsed() + self.profile.client.starts_within;
-        while self.start.elapsed() < until {
-            let client = &mut self.clients[conn];
-            if client.port.has_caller() {
-                break;
-            }
-            if client
-                .program
-                .as_mut()
-                .is_some_and(|program| program.ended().is_some())
-            {
-                self.read_on(conn);
-                let why = self.clients[conn].why_it_ended();
-                return Err(Refusal::Invalid(format!("the client has not connected{why}")));
-            }
-            if let Ok(seen) = self.receiver.recv_timeout(TICK) {
-                self.keep(seen).map_err(Refusal::Invalid)?;
-            }
-        }
-        Ok(())
     }
 
     /// Links that are gone are not listened to any more.
@@ -283,7 +130,6 @@ impl ProcessWorld {
         match seen.what {
             SeenWhat::Bytes(serial, bytes) => {
                 if let Some(conn) = conn_of(&self.clients, serial) {
-                    self.counted(bytes.len())?;
                     inbox.bytes(at, conn, Direction::ToServer, &bytes);
                 }
             }
@@ -294,7 +140,6 @@ impl ProcessWorld {
                 }
             }
             SeenWhat::Line(conn, output, line) => {
-                self.counted(line.len() + 1)?;
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 if output == Output::Errors {
                     inbox.note(at, conn, format!("# standard error: {text}"));
@@ -325,29 +170,56 @@ impl ProcessWorld {
         }
     }
 
-    fn counted(&mut self, bytes: usize) -> Result<(), String> {
-        self.bytes += bytes;
+    /// What was seen next, at the latest after this time.
+    fn next_seen(&mut self, within: Duration) -> Result<Option<Seen>, String> {
+        if let Some(kept) = self.backlog.pop_front() {
+            return Ok(Some(kept));
+        }
+        let Ok(seen) = self.receiver.recv_timeout(within) else {
+            return Ok(None);
+        };
+        self.count(&seen.what)?;
+        Ok(Some(seen))
+    }
+
+    /// Counts what has come, before any of it is kept.
+    pub(super) fn count(&mut self, seen: &SeenWhat) -> Result<(), String> {
+        self.bytes += match seen {
+            SeenWhat::Bytes(_, bytes) => bytes.len(),
+            SeenWhat::Line(_, _, line) => line.len() + 1,
+            SeenWhat::End(_) => 0,
+        };
         if self.bytes > FLOOD {
             return Err(format!("the client floods: more than {FLOOD} bytes in one trace"));
         }
         Ok(())
     }
 
-    /// Looks after links and programs.
-    fn look_after(&mut self, inbox: &mut Inbox<'_>) -> Result<(), String> {
-        let now = self.now();
+    /// Takes the links that a line of the trace asks for.
+    fn take_links(&mut self, inbox: &mut Inbox<'_>) -> Result<(), String> {
         for (conn, client) in self.clients.iter_mut().enumerate() {
             if client.port.has_caller() && !client.port.has_link() && inbox.awaits_connect(conn) {
                 self.serial += 1;
                 let answered = client.port.answer(self.serial, &self.sender);
                 answered.map_err(|e| format!("the link of the client cannot be read: {e}"))?;
             }
-            let Some(status) = client.program.as_mut().and_then(Program::ended) else {
-                continue;
-            };
-            if core::mem::replace(&mut client.has_told_its_end, true) {
-                continue;
-            }
+        }
+        Ok(())
+    }
+
+    /// Programs that have ended, and whose last words are seen.
+    fn ended(&mut self) -> Vec<(usize, ExitStatus)> {
+        let now = self.now();
+        let clients = self.clients.iter_mut().enumerate();
+        clients
+            .filter_map(|(conn, client)| Some((conn, client.end(now)?)))
+            .collect()
+    }
+
+    fn tell_ends(&self, ended: Vec<(usize, ExitStatus)>, inbox: &mut Inbox<'_>) -> Result<(), String> {
+        let now = self.now();
+        for (conn, status) in ended {
+            let client = &self.clients[conn];
             inbox.note(now, conn, format!("# the program has ended: {status}"));
             if let Some(why) = crash(status) {
                 return Err(format!("the client is gone: {why}{}", client.complaint()));
@@ -371,33 +243,7 @@ impl ProcessWorld {
     }
 }
 
-impl Client {
-    fn answer(&mut self, answer: Answer) {
-        if self.owed > 0 {
-            self.owed -= 1;
-        } else {
-            self.answers.push_back(answer);
-        }
-    }
-
-    fn complaint(&self) -> String {
-        if self.complaint.is_empty() {
-            String::new()
-        } else {
-            format!(", its last words: {}", self.complaint)
-        }
-    }
-
-    fn why_it_ended(&mut self) -> String {
-        let ended = self.program.as_mut().and_then(Program::ended);
-        let status = ended
-            .map(|status| format!(": it has ended with {status}"))
-            .unwrap_or_default();
-        format!("{status}{}", self.complaint())
-    }
-}
-
-impl World for ProcessWorld {
+impl World for ProcessWorld<'_> {
     fn sends(&self) -> Option<Direction> {
         Some(Direction::ToClient)
     }
@@ -429,11 +275,8 @@ impl World for ProcessWorld {
     }
 
     fn call(&mut self, conn: usize, call: &Call) -> Result<Option<Val>, Refusal> {
-        if self.by_hand.is_some() {
-            let port = self.client(conn).map_err(Refusal::Invalid)?.port.number();
-            let is_connect = call.command == Command::Connect;
-            let line = lines::call(call, self.version, is_connect.then_some((HOST, port)));
-            println!("      now let the client do: {line}");
+        if let Some(by_hand) = &mut self.by_hand {
+            by_hand.call(&lines::call(call, self.version, None));
             return Ok(None);
         }
         self.started(conn)?;
@@ -478,25 +321,46 @@ impl World for ProcessWorld {
 
     fn wait(&mut self, until: Duration, inbox: &mut Inbox<'_>) -> Result<bool, String> {
         let before = inbox.arrivals();
-        if let (Some(by_hand), Some(line)) = (&mut self.by_hand, inbox.ahead().first()) {
-            by_hand.tell(line);
+        if let Some(by_hand) = &mut self.by_hand {
+            by_hand.comes_to(inbox.ahead());
         }
         loop {
-            self.look_after(inbox)?;
-            while let Some(seen) = self.backlog.pop_front().or_else(|| self.receiver.try_recv().ok()) {
+            self.take_links(inbox)?;
+            // What they have printed is told before.
+            let ended = self.ended();
+            while let Some(seen) = self.next_seen(Duration::ZERO)? {
                 self.tell(seen, inbox)?;
             }
+            self.tell_ends(ended, inbox)?;
             if inbox.arrivals() > before {
                 return Ok(true);
             }
-            let left = until.saturating_sub(self.now());
+            let now = self.now();
+            if now > self.limit {
+                return Err(format!("the trace is not over after {:?}", self.limit));
+            }
+            let left = until.saturating_sub(now);
             if left.is_zero() {
                 return Ok(false);
             }
-            match self.receiver.recv_timeout(left.min(TICK)) {
-                Ok(seen) => self.tell(seen, inbox)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            if let Some(seen) = self.next_seen(left.min(TICK))? {
+                self.tell(seen, inbox)?;
             }
         }
     }
+}
+
+/// How long a trace can take if each of its lines takes as long as it may.
+fn longest(trace: &Trace, pace: Pace, starts_within: Duration) -> Duration {
+    let for_each = pace.patience + pace.slack * 2 + starts_within.max(ANSWERING) + SENDING;
+    waits(&trace.lines) + for_each * number_of(&trace.lines).saturating_add(1)
+}
+
+fn number_of(lines: &[Line]) -> u32 {
+    let inside = |line: &Line| match &line.step {
+        Step::AnyOrder(lines) => number_of(lines),
+        Step::Either(branches) => branches.iter().map(|lines| number_of(lines)).sum(),
+        _ => 0,
+    };
+    lines.iter().map(|line| inside(line).saturating_add(1)).sum()
 }

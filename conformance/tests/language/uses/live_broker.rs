@@ -1,4 +1,4 @@
-//! The column `live`: our server on tokio, behind TCP.
+//! The column `live broker`: our server on tokio, behind TCP.
 
 use core::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Client programs of all kinds as targets: this file is the tests and the programs.
+//!
+//! - `by_hand`: a client that is started by hand. `manual`: what LIVE-CLIENTS.md shows. `stopping`: a runner that is told to end.
 #![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
@@ -8,6 +10,10 @@
     clippy::wildcard_enum_match_arm,
     reason = "any other outcome is a failure of the test"
 )]
+
+mod by_hand;
+mod manual;
+mod stopping;
 
 use core::time::Duration;
 use std::ffi::OsString;
@@ -138,7 +144,9 @@ fn what_a_program_says_it_cannot_is_not_applicable() {
 
 #[test]
 fn a_program_that_crashes_fails_with_its_last_words() {
-    let why = failure(run("crash", ARGUMENTS, &format!("{SESSION}quiet 5s\n")));
+    let until_it_is_sent = SESSION.split("<- PUBLISH").next().expect("the lines before");
+    let lines = format!("{until_it_is_sent}-> close\n+ 5s\n");
+    let why = failure(run("crash", ARGUMENTS, &lines));
     assert!(why.contains("crashed with signal"), "{why}");
     assert!(why.contains("I am undone"), "{why}");
 }
@@ -176,6 +184,23 @@ fn a_program_that_floods_the_link_or_its_output_is_stopped() {
         let why = failure(run(program, ARGUMENTS, lines));
         assert!(why.contains("floods"), "{program}: {why:.2000}");
     }
+}
+
+/// What it leaves unread must not stop the runner, nor what it answers without being asked fill its memory.
+#[test]
+fn a_program_that_does_not_read_or_answers_without_end_is_given_up() {
+    let calls = CALLS.replace("30s", "2s");
+    let payload =
+        "do publish topic=\"t\" payload=\"x\"*60000 qos=0\n-> PUBLISH topic=\"t\" payload=\"x\"*60000\n";
+    let deaf = format!(
+        "{}{}",
+        "do connect client_id=\"fake\" clean_start=1 keep_alive=0\n-> CONNECT ..\n<- CONNACK session_present=0 code=0\n",
+        payload.repeat(6)
+    );
+    let why = failure(run("deaf", &calls, &deaf));
+    assert!(why.contains("does not answer"), "{why:.2000}");
+    let why = failure(run("flood-answers", &calls, &format!("{SESSION}+ 30s\n")));
+    assert!(why.contains("floods"), "{why:.2000}");
 }
 
 #[test]
@@ -218,6 +243,23 @@ fn fake_client() {
             let _link = connected(&words[0]);
             loop {
                 println!("and another thing");
+            }
+        }
+        Ok("deaf") => {
+            let mut call = String::new();
+            let _ = std::io::stdin().read_line(&mut call);
+            println!("\nok");
+            let port = call
+                .split(" port=")
+                .nth(1)
+                .and_then(|rest| rest.split(' ').next());
+            let _link = connected(&format!("127.0.0.1:{}", port.expect("a port")));
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        Ok("flood-answers") => {
+            println!();
+            loop {
+                println!("ok");
             }
         }
         Ok("flood-link") => {

@@ -1,233 +1,20 @@
-//! A trace as a given client program can be asked it.
-//!
-//! What a program does not tell is taken out of the expectations, what it does by itself is put into them, and what it may
-//! leave to the server is done by the runner. What cannot be asked is not applicable, with the reason: nothing is relaxed
-//! that the standard decides.
+//! The lines of a trace, one after the other, as a program can be asked them.
 
 use core::time::Duration;
 
 use mqtt_proto::{PacketType, Version};
 
-use super::lines::place;
-use crate::fields::{Bindings, Val, resolve_value};
+use super::look::{ends_publish, goes_on, has_limits, is_an_end, is_packet, number, says_connack, text};
 use crate::profile::{Client as ClientProfile, Drive};
 use crate::trace::ast::{
-    Atom, Command, Conn, Direction, Do, Event, Field, Item, Line, PacketPattern, Position, Quiet, Step,
-    Value, Wire,
+    Atom, Command, Conn, Direction, Do, Event, Item, Line, Position, Quiet, Step, Value, Wire,
 };
 use crate::trace::{Test, Trace};
 
 /// How long a client that is left by the server is watched.
 const WATCHED: Duration = Duration::from_millis(300);
 
-/// The parts of a trace whose connections have nothing to do with each other, in their order.
-pub(super) fn parts(trace: &Trace) -> Vec<Trace> {
-    let mut parts: Vec<(Conn, Vec<Line>)> = Vec::new();
-    for line in &trace.lines {
-        let Some(conn) = conn_of(&line.step) else {
-            return vec![trace.clone()];
-        };
-        let is_known = parts.iter().any(|(earlier, _)| *earlier == conn);
-        match parts.last_mut() {
-            Some((last, lines)) if *last == conn => lines.push(line.clone()),
-            _ if is_known => return vec![trace.clone()],
-            _ => parts.push((conn, vec![line.clone()])),
-        }
-    }
-    parts
-        .into_iter()
-        .map(|(_, lines)| Trace {
-            lines,
-            ..trace.clone()
-        })
-        .collect()
-}
-
-/// The one connection of a step.
-fn conn_of(step: &Step) -> Option<Conn> {
-    let one = |lines: &[Line]| {
-        let mut conns = lines.iter().map(|line| conn_of(&line.step));
-        let first = conns.next()??;
-        conns.all(|conn| conn.as_ref() == Some(&first)).then_some(first)
-    };
-    match step {
-        Step::Wire(wire) => Some(wire.conn.clone()),
-        Step::Cut(conn)
-        | Step::Refused { conn, .. }
-        | Step::Quiet {
-            on: Quiet::Conn(conn),
-            ..
-        } => Some(conn.clone()),
-        Step::Do(call) => Some(call.conn.clone()),
-        Step::Event(event) => Some(event.conn.clone()),
-        Step::AnyOrder(lines) => one(lines),
-        Step::Either(branches) => {
-            let mut conns = branches.iter().map(|lines| one(lines));
-            let first = conns.next()??;
-            conns.all(|conn| conn.as_ref() == Some(&first)).then_some(first)
-        }
-        Step::Quiet { on: Quiet::All, .. } | Step::Broker(_) | Step::Wait(_) => None,
-    }
-}
-
-/// The trace for this program.
-///
-/// # Errors
-///
-/// Why the program cannot be asked it.
-pub(super) fn adapt(trace: &Trace, version: Version, profile: &ClientProfile) -> Result<Trace, String> {
-    for field in &trace.head.config {
-        // 3.x does not tell the server of limits.
-        let is_said = version == Version::V5 || place(Command::Connect).field(&field.name).is_none();
-        if !is_said || !profile.config.contains(&field.name) {
-            return Err(format!("the client cannot be set up with {field}"));
-        }
-    }
-    let waits = waits(&trace.lines);
-    if waits > profile.longest {
-        return Err(format!(
-            "it waits for {waits:?}, the profile for {:?} at most",
-            profile.longest
-        ));
-    }
-    let mut adapted = trace.clone();
-    if profile.drive == Drive::Arguments {
-        for line in &trace.lines {
-            one_command_line(line, profile)?;
-        }
-    }
-    if let Some(least) = profile.least_keep_alive {
-        if let Some(asked) = connects(&trace.lines).find(|asked| (1..u64::from(least)).contains(asked)) {
-            return Err(format!(
-                "the client takes no keep alive under {least} s, such as {asked}"
-            ));
-        }
-    }
-    if let Some(seconds) = profile.no_keep_alive {
-        if connects(&trace.lines).any(|asked| asked == 0) {
-            if waits >= Duration::from_secs(seconds.into()) {
-                return Err(format!(
-                    "the client cannot do without a keep alive, and {seconds} s are not more than the waits of {waits:?}"
-                ));
-            }
-            keep_alive(&mut adapted.lines, seconds)?;
-        }
-    }
-    let mut adapter = Adapter {
-        profile,
-        version,
-        dropped: Vec::new(),
-        own: 0,
-        messages: Vec::new(),
-        held: Vec::new(),
-    };
-    adapted.lines = adapter.lines(&adapted.lines)?;
-    Ok(adapted)
-}
-
-/// The time that passes at least.
-fn waits(lines: &[Line]) -> Duration {
-    let of = |line: &Line| match &line.step {
-        Step::Quiet { time, .. } | Step::Wait(time) => *time,
-        Step::AnyOrder(lines) => waits(lines),
-        Step::Either(branches) => branches
-            .iter()
-            .map(|lines| waits(lines))
-            .max()
-            .unwrap_or_default(),
-        Step::Wire(Wire {
-            within: Some(span), ..
-        })
-        | Step::Refused {
-            within: Some(span), ..
-        } => span.from,
-        Step::Wire(_)
-        | Step::Cut(_)
-        | Step::Refused { .. }
-        | Step::Do(_)
-        | Step::Event(_)
-        | Step::Broker(_) => Duration::ZERO,
-    };
-    lines.iter().map(of).sum()
-}
-
-/// Whether the value is this number.
-fn is(field: &Field, name: &str, number: u64) -> bool {
-    field.name == name && matches!(field.value.atoms[..], [Atom::Int(n)] if n == number)
-}
-
-/// The keep alive of each `do connect`.
-fn connects(lines: &[Line]) -> impl Iterator<Item = u64> + '_ {
-    lines.iter().filter_map(|line| match &line.step {
-        Step::Do(call) if call.command == Command::Connect => Some(number(&call.fields, "keep_alive")),
-        _ => None,
-    })
-}
-
-/// Asks for this keep alive instead of none, and expects it.
-fn keep_alive(lines: &mut [Line], seconds: u16) -> Result<(), String> {
-    let set = |at: Position, fields: &mut Vec<Field>, open: bool| {
-        let value = Value {
-            at,
-            atoms: vec![Atom::Int(seconds.into())],
-        };
-        match fields.iter_mut().find(|field| field.name == "keep_alive") {
-            Some(field) if is(field, "keep_alive", 0) => field.value = value,
-            Some(_) => {}
-            None if open => {}
-            None => fields.push(Field {
-                at,
-                name: "keep_alive".to_owned(),
-                value,
-            }),
-        }
-    };
-    for line in lines {
-        match &mut line.step {
-            Step::Do(call) if call.command == Command::Connect => set(line.at, &mut call.fields, false),
-            Step::Wire(Wire {
-                item: Item::Packet(packet),
-                ..
-            }) if packet.packet_type == PacketType::Connect => {
-                if packet.bytes.is_some() {
-                    return Err(format!(
-                        "line {}: the client cannot do without a keep alive, and has other bytes",
-                        line.at.line
-                    ));
-                }
-                set(packet.at, &mut packet.fields, packet.open);
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Whether a line is none that asks more than a command line can say.
-fn one_command_line(line: &Line, profile: &ClientProfile) -> Result<(), String> {
-    let Step::Do(call) = &line.step else { return Ok(()) };
-    let refused = call.fields.iter().find(|field| field.name == "refused");
-    if let Some(field) = refused {
-        return Err(format!("line {}: a command cannot say {field}", line.at.line));
-    }
-    let known = match call.command {
-        Command::Connect => true,
-        Command::Publish => !profile.publish.is_empty(),
-        Command::Subscribe => !profile.subscribe.is_empty(),
-        _ => false,
-    };
-    if known {
-        Ok(())
-    } else {
-        let name = super::lines::name(call.command);
-        Err(format!(
-            "line {}: the command cannot be told to {name}",
-            line.at.line
-        ))
-    }
-}
-
-struct Adapter<'p> {
+pub(super) struct Adapter<'p> {
     profile: &'p ClientProfile,
     version: Version,
     /// What events that are not told would have bound.
@@ -240,8 +27,19 @@ struct Adapter<'p> {
     held: Vec<(u64, Line)>,
 }
 
-impl Adapter<'_> {
-    fn lines(&mut self, lines: &[Line]) -> Result<Vec<Line>, String> {
+impl<'p> Adapter<'p> {
+    pub(super) fn new(profile: &'p ClientProfile, version: Version) -> Self {
+        Self {
+            profile,
+            version,
+            dropped: Vec::new(),
+            own: 0,
+            messages: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    pub(super) fn lines(&mut self, lines: &[Line]) -> Result<Vec<Line>, String> {
         let mut made = Vec::new();
         // The packet that the program was told to publish, until it is acknowledged.
         let mut publishing: Option<(u64, Conn)> = None;
@@ -486,83 +284,5 @@ impl Adapter<'_> {
             Line { at, ..line }
         }));
         Ok(())
-    }
-}
-
-fn number(fields: &[Field], name: &str) -> u64 {
-    let field = fields.iter().find(|field| field.name == name);
-    match field.map(|field| resolve_value(&field.value, Version::V5, &Bindings::new())) {
-        Some(Ok(Val::Int(number))) => number,
-        _ => 0,
-    }
-}
-
-/// Whether a CONNACK names anything that the server cannot do.
-fn has_limits(wire: &Wire) -> bool {
-    let limits = [
-        "maximum_packet_size",
-        "maximum_qos",
-        "receive_maximum",
-        "wildcard_subscription_available",
-    ];
-    matches!(&wire.item, Item::Packet(packet) if packet.fields.iter().any(|field| limits.contains(&field.name.as_str())))
-}
-
-fn text(fields: &[Field], name: &str) -> Option<String> {
-    let field = fields.iter().find(|field| field.name == name);
-    field.map(|field| field.value.to_string())
-}
-
-fn is_packet(wire: &Wire, packet_type: PacketType) -> bool {
-    matches!(&wire.item, Item::Packet(packet) if packet.packet_type == packet_type)
-}
-
-/// The code of a CONNACK that is sent.
-fn says_connack(wire: &Wire) -> Option<u64> {
-    match &wire.item {
-        Item::Packet(PacketPattern {
-            packet_type: PacketType::ConnAck,
-            fields,
-            ..
-        }) => Some(number(fields, "code")),
-        // The flags of 3.1 say nothing; in the others they are the client's to judge.
-        Item::Hex(bytes) if bytes.first() == Some(&0x20) => bytes.get(3).map(|code| u64::from(*code)),
-        _ => None,
-    }
-}
-
-/// Whether the client is expected to end the link next.
-fn is_an_end(lines: &[Line]) -> bool {
-    let next = lines.iter().find(|line| !matches!(line.step, Step::Event(_)));
-    next.is_some_and(|line| match &line.step {
-        Step::Refused { .. } | Step::Cut(_) => true,
-        Step::Wire(wire) => wire.direction == Direction::ToServer && matches!(wire.item, Item::Close),
-        _ => false,
-    })
-}
-
-/// Whether this is the last packet of what was published at this QoS.
-fn ends_publish(wire: &Wire, qos: u64) -> bool {
-    match (&wire.item, qos) {
-        (Item::Packet(packet), 0) => packet.packet_type == PacketType::Publish,
-        (Item::Packet(packet), 1) => packet.packet_type == PacketType::PubAck,
-        (Item::Packet(packet), _) => {
-            packet.packet_type == PacketType::PubComp
-                || (packet.packet_type == PacketType::PubRec && number(&packet.fields, "code") >= 0x80)
-        }
-        (Item::Hex(_) | Item::Close, _) => false,
-    }
-}
-
-/// Whether a line needs a program that still runs.
-fn goes_on(step: &Step) -> bool {
-    match step {
-        Step::Event(_) | Step::Quiet { .. } | Step::Wait(_) | Step::Cut(_) => false,
-        Step::Wire(_)
-        | Step::Refused { .. }
-        | Step::Do(_)
-        | Step::Broker(_)
-        | Step::AnyOrder(_)
-        | Step::Either(_) => true,
     }
 }
