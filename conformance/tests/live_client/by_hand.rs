@@ -57,6 +57,11 @@ fn a_client_that_does_what_it_is_told_passes_with_each_line_said_as_it_comes() {
         next_call(&said);
         let mut link = connected(&format!("127.0.0.1:{port}"));
         assert_eq!(read_packet(&mut link), b"\x20\x02\x00\x00");
+        while !said
+            .recv_timeout(Duration::from_secs(10))
+            .expect("it is said")
+            .contains("DISCONNECT")
+        {}
         link.write_all(&[0xc0, 0]).expect("it is read");
         // It stays until the trace is over.
         let _ = link.read(&mut [0]);
