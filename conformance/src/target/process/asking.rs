@@ -52,7 +52,7 @@ impl ProcessWorld<'_> {
         enough: impl Fn(&mut Client) -> bool,
     ) -> Result<Option<Answer>, Refusal> {
         let client = &mut self.clients[conn];
-        let told = client.program.as_mut().map(|program| program.tell(line));
+        let told = client.program.as_ref().map(|program| program.tell(line));
         if let Some(Err(error)) = told {
             let why = client.why_it_ended();
             return Err(Refusal::Invalid(format!(

@@ -85,7 +85,7 @@ impl Program {
     /// # Errors
     ///
     /// It has closed that, or leaves too much unread.
-    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+    pub(super) fn tell(&self, line: &str) -> io::Result<()> {
         let line = format!("{line}\n").into_bytes();
         let told = self.stdin.as_ref().map(|stdin| stdin.try_send(line));
         match told {

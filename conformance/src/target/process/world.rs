@@ -196,7 +196,7 @@ impl<'t> ProcessWorld<'t> {
     }
 
     /// Takes the links that a line of the trace asks for.
-    fn take_links(&mut self, inbox: &mut Inbox<'_>) -> Result<(), String> {
+    fn take_links(&mut self, inbox: &Inbox<'_>) -> Result<(), String> {
         for (conn, client) in self.clients.iter_mut().enumerate() {
             if client.port.has_caller() && !client.port.has_link() && inbox.awaits_connect(conn) {
                 self.serial += 1;
