@@ -2,13 +2,14 @@
 //!
 //! `UPDATE=1 cargo test -p mqtt-conformance --test report` writes `tests/report/report.md` anew.
 
+mod our_server;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, net};
 
 use mqtt_proto::{Statement, Version};
-use mqtt_session::server::ServerConfig;
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -40,26 +41,9 @@ fn run(options: &[&str]) -> Ended {
     run_in(&folder(), options)
 }
 
-/// Our server on a port, for as long as `with` takes.
+/// Our server, as a `--target`.
 fn with_broker<T>(with: impl FnOnce(&str) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .expect("a free port");
-    let target = format!("tcp://{}", listener.local_addr().expect("it is bound"));
-    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
-    let serving = runtime.spawn(serving);
-    let result = with(&target);
-    stop.stop();
-    runtime
-        .block_on(serving)
-        .expect("the server ends")
-        .expect("in order");
-    result
+    our_server::with_server(|address| with(&format!("tcp://{address}")))
 }
 
 /// `run` against our server, as a profile says that knows one failure and lists one that is none.

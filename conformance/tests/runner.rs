@@ -8,10 +8,10 @@ use std::thread;
 
 use mqtt_conformance::report::{Report, Run};
 use mqtt_conformance::run;
-use mqtt_conformance::target::broker::MemoryBroker;
-use mqtt_conformance::target::client::MemoryClient;
+use mqtt_conformance::target::broker;
+use mqtt_conformance::target::client;
 use mqtt_conformance::target::live::LiveBroker;
-use mqtt_conformance::target::pair::Pair;
+use mqtt_conformance::target::pair;
 use mqtt_conformance::target::{Outcome, Target};
 use mqtt_conformance::trace::ast::{Direction, Item, Step};
 use mqtt_conformance::trace::{Test, Trace, parse_packet};
@@ -154,7 +154,7 @@ fn a_broker_that_does_otherwise_is_reported() {
             "3: expected a <- PUBACK id=7\n    seen     `PUBACK id=7 code=0x87`\n    code: expected 0, found 135",
         ),
     ];
-    reports(&mut MemoryBroker, "broker", CLIENTS, &cases);
+    reports(&mut broker::ours(), "broker", CLIENTS, &cases);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn what_comes_early_on_another_connection_waits_for_its_line() {
         .iter()
         .map(|(lines, wanted)| (lines.as_str(), *wanted))
         .collect();
-    reports(&mut MemoryBroker, "broker", opening, &cases);
+    reports(&mut broker::ours(), "broker", opening, &cases);
 }
 
 const SERVER: &str = "do connect client_id=\"c\" clean_start=1\n-> CONNECT client_id=\"c\" clean_start=1 ..";
@@ -246,7 +246,7 @@ fn a_client_that_does_otherwise_is_reported() {
             "3: the client has no link: it is not connected, or has closed",
         ),
     ];
-    reports(&mut MemoryClient, "client", SERVER, &cases);
+    reports(&mut client::ours(), "client", SERVER, &cases);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_pair_that_does_otherwise_is_reported() {
             "3: expected event Closed by=client ..\n    seen     `event Closed by=\"transport\" refused=0`\n    by: expected client, found \"transport\"",
         ),
     ];
-    reports(&mut Pair, "pair", opening, &cases);
+    reports(&mut pair::ours(), "pair", opening, &cases);
 }
 
 #[test]
@@ -291,13 +291,13 @@ fn a_failure_is_reported_with_its_place_and_the_exchange() {
     let text = "title: t\ntest: broker\nversion: 5\n-> CONNECT client_id=\"a\" keep_alive=4 clean_start=1\n<- CONNACK ..\n+ 1500ms\n-> hex c0 00\n<- PINGRESP\n-> PUBLISH topic=\"t\" qos=1 id=7 payload=\"x\"\n<- PUBACK id=7\n";
     let trace = Trace::parse("t", text).unwrap();
     let mut report = Report::default();
-    let outcome = MemoryBroker.run(&trace, Version::V5);
+    let outcome = broker::ours().run(&trace, Version::V5);
     let took = Duration::ZERO;
     let run = Run::new(
         Path::new("f.trace"),
         &trace,
         Version::V5,
-        &MemoryBroker,
+        &broker::ours(),
         outcome,
         took,
     );
@@ -353,7 +353,7 @@ fn no_expectation_of_a_trace_can_be_changed_unnoticed() {
         let trace = Trace::read(&file).unwrap_or_else(|e| panic!("{e}"));
         let version = trace.head.versions[0];
         if trace.head.test != Test::Broker
-            || !matches!(MemoryBroker.run(&trace, version), Outcome::Passed { .. })
+            || !matches!(broker::ours().run(&trace, version), Outcome::Passed { .. })
         {
             continue;
         }
@@ -370,7 +370,7 @@ fn no_expectation_of_a_trace_can_be_changed_unnoticed() {
                 };
                 wire.item = other(of);
             }
-            let outcome = MemoryBroker.run(&broken, version);
+            let outcome = broker::ours().run(&broken, version);
             assert!(
                 matches!(outcome, Outcome::Failed(_)),
                 "{}:{}: {outcome:?}",

@@ -1,17 +1,19 @@
 //! The traces of this crate, and what is reported of traces that do not hold.
 
+mod our_server;
+
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::run::{self, Plan};
-use mqtt_conformance::target::codec::Codec;
+use mqtt_conformance::target::codec;
 use mqtt_conformance::target::live::LiveBroker;
 use mqtt_conformance::target::{Outcome, Target, in_memory};
 use mqtt_conformance::trace::Trace;
 use mqtt_proto::Version;
-use mqtt_session::server::ServerConfig;
+use our_server::with_server;
 
 fn all() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces");
@@ -28,32 +30,17 @@ fn codec_client_and_broker_do_what_every_trace_says() {
 
 #[test]
 fn our_server_on_tokio_does_what_every_trace_of_a_broker_says() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
-    let serving = runtime.spawn(serving);
-
+    let mut plan = Plan::default();
+    plan.jobs = 32;
     // Patience costs time only where a trace fails.
     let mut profile = Profile::new("ours");
     (profile.patience, profile.slack) = (Duration::from_secs(5), Duration::from_millis(500));
-    let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
-    let mut plan = Plan::default();
-    plan.jobs = 32;
-    let report = run::run(&all(), &plan, &|| {
-        vec![Box::new(broker.clone()) as Box<dyn Target>]
+    let report = with_server(|address| {
+        let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+        run::run(&all(), &plan, &|| {
+            vec![Box::new(broker.clone()) as Box<dyn Target>]
+        })
     });
-    stop.stop();
-    runtime
-        .block_on(serving)
-        .expect("the server ends")
-        .expect("in order");
     assert!(report.is_good(), "\n{report}");
 }
 
@@ -61,7 +48,7 @@ fn our_server_on_tokio_does_what_every_trace_of_a_broker_says() {
 fn verdicts(lines: &str) -> Vec<String> {
     let text = format!("title: t\ntest: codec\nversion: 5\n{lines}\n");
     let trace = Trace::parse("t", &text).unwrap_or_else(|e| panic!("{e}"));
-    match Codec.run(&trace, Version::V5) {
+    match codec::ours().run(&trace, Version::V5) {
         Outcome::Failed(failures) => failures
             .into_iter()
             .map(|f| format!("{} {}", f.at, f.why()))

@@ -62,10 +62,10 @@ impl What {
     pub(super) fn in_memory(&self) -> Vec<Box<dyn Target>> {
         match self {
             Self::Memory => target::in_memory(),
-            Self::Codec => vec![Box::new(codec::Codec)],
-            Self::Client => vec![Box::new(client::MemoryClient)],
-            Self::Broker => vec![Box::new(broker::MemoryBroker)],
-            Self::Pair => vec![Box::new(pair::Pair)],
+            Self::Codec => vec![Box::new(codec::ours())],
+            Self::Client => vec![Box::new(client::ours())],
+            Self::Broker => vec![Box::new(broker::ours())],
+            Self::Pair => vec![Box::new(pair::ours())],
             Self::Live(_) => Vec::new(),
         }
     }

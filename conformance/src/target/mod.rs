@@ -11,7 +11,7 @@
 //!
 //! Each module begins with an implementation that is whole. The targets have the clock, split and cut what is sent, and turn
 //! what a codec must refuse into connections on which it comes. Our own codec, client and broker are behind the same traits:
-//! [`Codec`](codec::Codec), [`MemoryClient`](client::MemoryClient), [`MemoryBroker`](broker::MemoryBroker), [`Pair`](pair::Pair).
+//! [`codec::ours`], [`client::ours`], [`broker::ours`], [`pair::ours`].
 //!
 //! # A test of yours
 //!
@@ -115,10 +115,10 @@ pub trait Target {
 #[must_use]
 pub fn in_memory() -> Vec<Box<dyn Target>> {
     vec![
-        Box::new(codec::Codec),
-        Box::new(client::MemoryClient),
-        Box::new(broker::MemoryBroker),
-        Box::new(pair::Pair),
+        Box::new(codec::ours()),
+        Box::new(client::ours()),
+        Box::new(broker::ours()),
+        Box::new(pair::ours()),
     ]
 }
 

@@ -77,22 +77,10 @@ impl<C: ClientUnderTest, B: BrokerUnderTest> Target for PairTarget<C, B> {
     }
 }
 
-/// [`mqtt_session::Client`]s and one [`mqtt_session::server::Server`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pair;
-
-impl Target for Pair {
-    fn name(&self) -> &str {
-        "pair in memory"
-    }
-
-    fn is_tested_by(&self, test: Test) -> bool {
-        test == Test::Pair
-    }
-
-    fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &OurClient::plain, &OurBroker::wanted, &[])
-    }
+/// [`mqtt_session::Client`]s and one [`mqtt_session::server::Server`], our own.
+#[must_use]
+pub fn ours() -> impl Target {
+    PairTarget::new("pair in memory", OurClient::plain, OurBroker::wanted)
 }
 
 fn run<C: ClientUnderTest, B: BrokerUnderTest>(

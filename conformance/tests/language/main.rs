@@ -2,11 +2,14 @@
 //!
 //! - `errors`: a row for every error that a trace can have, with its whole text.
 //! - `examples`: those of `LANGUAGE.md`.
+//! - `our_server`: with which traces of live brokers are run.
 //! - `updating`: `--update`.
 //! - `uses`: what each kind of line means to each kind of target.
 
 mod errors;
 mod examples;
+#[path = "../our_server/mod.rs"]
+mod our_server;
 mod updating;
 mod uses;
 

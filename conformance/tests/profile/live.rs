@@ -12,6 +12,7 @@ use mqtt_proto::{ReasonCode, Version};
 use mqtt_session::server::{Asked, Asks, Decision, Question, ServerConfig};
 use mqtt_tokio::Verdict;
 
+use super::our_server::{with_server, with_server_that};
 use super::{RENAMING, parse, trace};
 
 /// What a broker of others sees: it lets nobody in without a password, and has a place for this user's names.
@@ -69,15 +70,6 @@ impl Bounds {
 
 #[test]
 fn traces_keep_to_the_names_and_credentials_of_a_profile_on_a_live_broker() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
     let bounds = Arc::new(Bounds::default());
     let mut config = ServerConfig::default();
     config.offer_mut(0).asks = Asks::EVERYTHING;
@@ -85,22 +77,10 @@ fn traces_keep_to_the_names_and_credentials_of_a_profile_on_a_live_broker() {
         let bounds = Arc::clone(&bounds);
         move |question: &Question<'_>| bounds.decide(question)
     };
-    let (started, stopper) = std::sync::mpsc::channel();
-    let serving = runtime.spawn(async move {
-        let poller = mqtt_tokio::Poller::new();
-        let mut server = mqtt_tokio::Server::new(config);
-        server.listen(poller.listen(listener));
-        server.set_policy(policy);
-        started.send(server.stopper()).expect("somebody waits for it");
-        server.run(drop).await
-    });
-    let stopper = stopper.recv().expect("it starts");
 
     let mut profile = parse(RENAMING);
     profile.lacks = vec!["anonymous".to_owned()];
-    profile.patience = Duration::from_secs(5);
-    profile.slack = Duration::from_millis(500);
-    let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+    (profile.patience, profile.slack) = (Duration::from_secs(5), Duration::from_millis(500));
     let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/broker");
     let folders = [
         "alias",
@@ -114,14 +94,13 @@ fn traces_keep_to_the_names_and_credentials_of_a_profile_on_a_live_broker() {
     let folders: Vec<_> = folders.iter().map(|name| traces.join(name)).collect();
     let mut plan = Plan::default();
     plan.jobs = 16;
-    let report = run::run(&run::find(&folders).unwrap(), &plan, &|| {
-        vec![Box::new(broker.clone()) as Box<dyn Target>]
+    let ask = |server: &mut mqtt_tokio::Server| server.set_policy(policy);
+    let report = with_server_that(config, ask, |address| {
+        let broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+        run::run(&run::find(&folders).unwrap(), &plan, &|| {
+            vec![Box::new(broker.clone()) as Box<dyn Target>]
+        })
     });
-    stopper.stop();
-    runtime
-        .block_on(serving)
-        .expect("the server ends")
-        .expect("in order");
     assert!(report.is_good(), "\n{report}");
     let passed = report
         .runs()
@@ -146,26 +125,11 @@ fn acted(broker: &str, lines: &str) -> String {
 }
 
 fn outcome(broker: &str, lines: &str) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
-    let serving = runtime.spawn(serving);
     let profile = parse(&format!("name = \"n\"\n[broker]\n{broker}"));
-    let mut broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
-    let outcome = broker.run(&trace("5", lines), Version::V5);
-    stop.stop();
-    runtime
-        .block_on(serving)
-        .expect("the server ends")
-        .expect("in order");
-    outcome
+    with_server(|address| {
+        let mut broker = LiveBroker::at(address).expect("it listens").with_profile(profile);
+        broker.run(&trace("5", lines), Version::V5)
+    })
 }
 
 #[cfg(unix)]

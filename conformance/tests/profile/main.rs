@@ -3,6 +3,8 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "most steps have no names in them")]
 
 mod live;
+#[path = "../our_server/mod.rs"]
+mod our_server;
 
 use core::time::Duration;
 use std::borrow::Cow;

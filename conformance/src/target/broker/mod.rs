@@ -1,7 +1,7 @@
 //! Brokers in memory, on a virtual clock; the runner plays their clients.
 //!
 //! [`BrokerUnderTest`] is what a broker has to do to be tested, [`BrokerTarget`] runs traces against it, and
-//! [`MemoryBroker`] is that for our own server. A broker is tested by the traces of `test: broker`, and by what those of
+//! [`ours`] is that for our own server. A broker is tested by the traces of `test: broker`, and by what those of
 //! `test: codec` say a server must refuse. (One that cannot be had in memory is tested [behind TCP](super::live).)
 //!
 //! This broker greets, and answers pings:
@@ -226,26 +226,10 @@ impl<B: BrokerUnderTest> Target for BrokerTarget<B> {
     }
 }
 
-/// [`mqtt_session::server::Server`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MemoryBroker;
-
-impl Target for MemoryBroker {
-    fn name(&self) -> &str {
-        "broker in memory"
-    }
-
-    fn is_tested_by(&self, test: Test) -> bool {
-        test == Test::Broker
-    }
-
-    fn takes(&self, trace: &Trace) -> bool {
-        takes(trace)
-    }
-
-    fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &OurBroker::wanted)
-    }
+/// [`mqtt_session::server::Server`], our own.
+#[must_use]
+pub fn ours() -> impl Target {
+    BrokerTarget::new("broker in memory", OurBroker::wanted)
 }
 
 /// Whether the trace says anything about a broker: it tests one, or has bytes that a broker must refuse.

@@ -1,6 +1,6 @@
 //! Clients in memory, on a virtual clock; the runner plays their server.
 //!
-//! [`ClientUnderTest`] is what a client has to do to be tested, [`ClientTarget`] runs traces against it, and [`MemoryClient`]
+//! [`ClientUnderTest`] is what a client has to do to be tested, [`ClientTarget`] runs traces against it, and [`ours`]
 //! is that for our own client. A client is tested by the traces of `test: client`, and by what those of `test: codec` say a
 //! client must refuse. [`PairTarget`](super::pair::PairTarget) joins it with a broker.
 //!
@@ -279,26 +279,10 @@ impl<C: ClientUnderTest> Target for ClientTarget<C> {
     }
 }
 
-/// [`mqtt_session::Client`] on the heap.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MemoryClient;
-
-impl Target for MemoryClient {
-    fn name(&self) -> &str {
-        "client in memory"
-    }
-
-    fn is_tested_by(&self, test: Test) -> bool {
-        test == Test::Client
-    }
-
-    fn takes(&self, trace: &Trace) -> bool {
-        takes(trace)
-    }
-
-    fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        run(trace, version, &OurClient::wanted, &[], false)
-    }
+/// [`mqtt_session::Client`] on the heap, our own.
+#[must_use]
+pub fn ours() -> impl Target {
+    ClientTarget::new("client in memory", OurClient::wanted)
 }
 
 fn takes(trace: &Trace) -> bool {

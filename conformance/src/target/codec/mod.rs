@@ -1,6 +1,6 @@
 //! Codecs: every line of a trace that has bytes, by itself.
 //!
-//! [`CodecUnderTest`] is what a codec has to do to be tested, [`CodecTarget`] runs traces against it, and [`Codec`] is that
+//! [`CodecUnderTest`] is what a codec has to do to be tested, [`CodecTarget`] runs traces against it, and [`ours`] is that
 //! for the codec of `mqtt-proto`. A codec is tested by the traces of `test: codec`, and by the packets of all others too.
 //!
 //! One method is enough. This codec knows two packets:
@@ -238,24 +238,8 @@ impl<C: CodecUnderTest> Target for CodecTarget<C> {
     }
 }
 
-/// The codec of `mqtt-proto`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Codec;
-
-impl Target for Codec {
-    fn name(&self) -> &str {
-        "codec"
-    }
-
-    fn is_tested_by(&self, test: Test) -> bool {
-        test == Test::Codec
-    }
-
-    fn takes(&self, _: &Trace) -> bool {
-        true
-    }
-
-    fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        check::trace(&mut OurCodec, trace, version)
-    }
+/// The codec of `mqtt-proto`, our own.
+#[must_use]
+pub fn ours() -> impl Target {
+    CodecTarget::new("codec", || OurCodec)
 }

@@ -4,31 +4,15 @@ use core::time::Duration;
 
 use mqtt_conformance::profile::Profile;
 use mqtt_conformance::target::live::LiveBroker;
-use mqtt_session::server::ServerConfig;
 
+use super::super::our_server::with_server;
 use super::{connected, fails, is_no_trace, passes, says_nothing_of};
 
 /// A broker that listens while `then` runs.
 fn with_broker(then: impl FnOnce(&mut LiveBroker)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-        .expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let (stop, serving) = mqtt_tokio::serve(ServerConfig::default(), [listener], drop);
-    let serving = runtime.spawn(serving);
     let mut profile = Profile::new("ours");
     (profile.patience, profile.slack) = (Duration::from_secs(5), Duration::from_millis(500));
-    then(&mut LiveBroker::at(address).expect("it listens").with_profile(profile));
-    stop.stop();
-    runtime
-        .block_on(serving)
-        .expect("the server ends")
-        .expect("in order");
+    with_server(|address| then(&mut LiveBroker::at(address).expect("it listens").with_profile(profile)));
 }
 
 #[test]
