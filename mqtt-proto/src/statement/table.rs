@@ -13,12 +13,24 @@ pub(super) struct Run {
 
 /// Sections `a.b.c.d` from `.first` to `.last`.
 const fn sections(version: Version, path: [u8; 4], first: u8, last: u8) -> Run {
-    Run { version, numbered: false, path, first, last }
+    Run {
+        version,
+        numbered: false,
+        path,
+        first,
+        last,
+    }
 }
 
 /// Statements `MQTT-a.b.c` from `-first` to `-last`; of MQTT 3.1 the rules of section a.b, with c = 0.
 const fn numbered(version: Version, a: u8, b: u8, c: u8, first: u8, last: u8) -> Run {
-    Run { version, numbered: true, path: [a, b, c, 0], first, last }
+    Run {
+        version,
+        numbered: true,
+        path: [a, b, c, 0],
+        first,
+        last,
+    }
 }
 
 /// Every name there is, in the order of `Statement`.
