@@ -36,10 +36,8 @@ pub fn run(data: &[u8]) {
             look(&trace, &trace.lines);
         }
     }
-    if let Some(line) = text.lines().next() {
-        if let Ok(packet) = parse_packet(line) {
-            prints_as_it_is_read(&packet);
-        }
+    if let Some(Ok(packet)) = text.lines().next().map(parse_packet) {
+        prints_as_it_is_read(&packet);
     }
 }
 
