@@ -9,7 +9,7 @@ import re
 import sys
 
 profile, report = sys.argv[1:3]
-LINE = re.compile(r"^\S+: \[live broker, MQTT ([0-9.]+)\] (passed|failed|known|fixed|not.applicable)\b", re.M)
+LINE = re.compile(r"^\S+: \[live (?:broker|client), MQTT ([0-9.]+)\] (passed|failed|known|fixed|not.applicable)\b", re.M)
 # Versions of which nothing was run are those that the broker does not claim.
 sums = collections.defaultdict(collections.Counter)
 for version, status in LINE.findall(open(report, encoding="utf-8").read()):
@@ -27,5 +27,9 @@ if "--write" in sys.argv:
         passed = count["passed"] + count["fixed"]
         block += f'    {{ version = "{version}", passed = {passed}, known = {count["known"]}, not_applicable = {count["not applicable"]} }},\n'
     text = open(profile, encoding="utf-8").read()
-    text = re.sub(r"^\[measured\]\n.*?^\]\n", lambda _: block + "]\n", text, count=1, flags=re.M | re.S)
+    measured = re.compile(r"^\[measured\]\n.*?^\]\n", re.M | re.S)
+    if measured.search(text):
+        text = measured.sub(lambda _: block + "]\n", text, count=1)
+    else:
+        text = text.replace("[[known]]", block + "]\n\n[[known]]", 1)
     open(profile, "w", encoding="utf-8").write(text)
