@@ -23,21 +23,26 @@ pub struct Call {
     pub fields: Vec<(String, Val)>,
 }
 
+/// See [`Call::packet_type`].
+pub(crate) const fn packet_type(command: Command) -> PacketType {
+    match command {
+        Command::Connect => PacketType::Connect,
+        Command::Publish => PacketType::Publish,
+        Command::Subscribe => PacketType::Subscribe,
+        Command::Unsubscribe => PacketType::Unsubscribe,
+        Command::Ack => PacketType::PubAck,
+        Command::Authenticate => PacketType::Auth,
+        Command::Ping => PacketType::PingReq,
+        Command::Disconnect => PacketType::Disconnect,
+    }
+}
+
 impl Call {
     /// The packet that the call leads to. For [`Command::Ack`] it is a PUBACK, whatever the quality of service of what is to
     /// be acknowledged: it has the same fields as PUBREC.
     #[must_use]
     pub fn packet_type(&self) -> PacketType {
-        match self.command {
-            Command::Connect => PacketType::Connect,
-            Command::Publish => PacketType::Publish,
-            Command::Subscribe => PacketType::Subscribe,
-            Command::Unsubscribe => PacketType::Unsubscribe,
-            Command::Ack => PacketType::PubAck,
-            Command::Authenticate => PacketType::Auth,
-            Command::Ping => PacketType::PingReq,
-            Command::Disconnect => PacketType::Disconnect,
-        }
+        packet_type(self.command)
     }
 
     /// What `do ack $m` acknowledges: the number that the event gave.

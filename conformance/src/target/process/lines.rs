@@ -5,7 +5,7 @@ use mqtt_proto::{PacketType, Version};
 use crate::expect::shown;
 use crate::fields::table::{Kind, Place};
 use crate::fields::{Bindings, Val, resolve_value};
-use crate::play::call::Call;
+use crate::play::call::{Call, packet_type};
 use crate::play::inbox::Happened;
 use crate::trace::ast::{Atom, Command};
 use crate::trace::parse_event;
@@ -65,16 +65,7 @@ pub(super) fn name(command: Command) -> &'static str {
 
 /// The packet whose fields are the arguments of a call.
 pub(super) fn place(command: Command) -> Place {
-    Place::Packet(match command {
-        Command::Connect => PacketType::Connect,
-        Command::Publish => PacketType::Publish,
-        Command::Subscribe => PacketType::Subscribe,
-        Command::Unsubscribe => PacketType::Unsubscribe,
-        Command::Ack => PacketType::PubAck,
-        Command::Authenticate => PacketType::Auth,
-        Command::Ping => PacketType::PingReq,
-        Command::Disconnect => PacketType::Disconnect,
-    })
+    Place::Packet(packet_type(command))
 }
 
 /// Reads a line of standard output.
