@@ -70,6 +70,13 @@ fn what_is_known_names_traces_that_run_in_a_version_of_the_target() {
 }
 
 #[test]
+fn what_is_known_says_what_the_standard_has_of_it() {
+    let findings = findings();
+    let without: Vec<_> = findings.without_text().collect();
+    assert!(without.is_empty(), "{without:#?}");
+}
+
+#[test]
 fn what_is_known_is_said_of_a_version_that_the_target_speaks() {
     for (file, profile) in findings().profiles() {
         for known in &profile.known {

@@ -20,7 +20,7 @@ use crate::{
 const PACKET: u32 = 16 << 20;
 /// With so many bytes, what there is to print is printed.
 const BATCH: usize = 16 << 10;
-/// Messages that are under way at a time.
+/// Messages that are under way at a time, where the server can be told so.
 const UNDER_WAY: u16 = 1000;
 
 /// Subscribes, and prints what comes.
@@ -32,7 +32,12 @@ pub(crate) fn run(args: &Subscribe) -> Result<(), Failure> {
         config.acknowledge = Acknowledge::Manual;
         let limits = HeapLimits {
             slots: 16,
-            arrivals: UNDER_WAY,
+            // Before 5.0 a server may use all packet ids at once.
+            arrivals: if args.connect.version.has_properties() {
+                UNDER_WAY
+            } else {
+                HeapLimits::DEFAULT.arrivals
+            },
             ..HeapLimits::DEFAULT
         };
         let mut connection = Connection::new(&args.connect, config, limits);

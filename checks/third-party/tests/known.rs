@@ -14,6 +14,13 @@ fn each_crate_fails_what_it_is_known_to_fail_and_nothing_else() {
 }
 
 #[test]
+fn what_is_known_says_what_the_standard_has_of_it() {
+    let findings = findings().expect("the profiles can be read");
+    let without: Vec<_> = findings.without_text().collect();
+    assert!(without.is_empty(), "{without:#?}");
+}
+
+#[test]
 fn the_readme_has_what_the_profiles_know() {
     let path = folder().join("README.md");
     let text = fs::read_to_string(&path).expect("the README can be read");

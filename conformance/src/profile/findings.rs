@@ -52,6 +52,14 @@ impl Findings {
         &self.0
     }
 
+    /// What does not say what the standard has of it ([`Known::text`]), with the name of its profile: nobody can tell by it whether
+    /// the text was read.
+    pub fn without_text(&self) -> impl Iterator<Item = (&str, &Known)> {
+        let all = self.0.iter();
+        all.flat_map(|(file, profile)| profile.known.iter().map(|known| (&file[..], known)))
+            .filter(|(_, known)| known.text.as_ref().is_none_or(String::is_empty))
+    }
+
     /// The text with these findings between [`BEGIN`] and [`END`], each on a line of its own; `None` if it has not both.
     #[must_use]
     pub fn put_into(&self, text: &str) -> Option<String> {
@@ -81,7 +89,7 @@ impl fmt::Display for Findings {
                 )?,
                 None => writeln!(f, "With `profiles/{file}.toml`.\n")?,
             }
-            f.write_str("| statement | what happens | traces |\n| --- | --- | --- |\n")?;
+            f.write_str("| statement | what happens | what the standard says | traces |\n| --- | --- | --- | --- |\n")?;
             profile.known.iter().try_for_each(|known| row(f, known))?;
         }
         Ok(())
@@ -97,9 +105,10 @@ fn row(f: &mut fmt::Formatter<'_>, known: &Known) -> fmt::Result {
     });
     writeln!(
         f,
-        "| {} | {} | {}{versions} |",
+        "| {} | {} | {} | {}{versions} |",
         statements.join(", "),
         cell(&known.what),
+        cell(known.text.as_deref().unwrap_or_default()),
         if traces.is_empty() {
             "found in another way".to_owned()
         } else {

@@ -24,6 +24,9 @@ pub struct Known {
     pub versions: Option<Vec<Version>>,
     /// What happens, in words.
     pub what: String,
+    /// What the text of the standard says of it: in which sections, and whether it demands, advises or only defines.
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 impl Known {

@@ -86,6 +86,8 @@ struct RunOf<'r> {
 struct FindingOf<'r> {
     statements: Vec<String>,
     what: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'r str>,
 }
 
 #[derive(Serialize)]
@@ -231,6 +233,7 @@ fn run_of<'r>(run: &'r Run, judged: &Judged<'r>) -> RunOf<'r> {
             .map(|known| FindingOf {
                 statements: known.statement.iter().map(ToString::to_string).collect(),
                 what: &known.what,
+                text: known.text.as_deref(),
             })
             .collect(),
         failures: failures.iter().map(failure_of).collect(),

@@ -56,6 +56,7 @@ statement = "5/MQTT-3.8.3-4"
 traces = ["broker/subscribe/shared-*", "broker/x"]
 versions = ["5"]
 what = "one"
+text = "3.8.3.1: MUST"
 [[known]]
 statement = ["3.1.1/MQTT-3.3.1-2", "5/3.12.1"]
 what = "two"
@@ -118,7 +119,8 @@ fn every_key_is_read() {
     };
     assert_eq!((&one.what[..], &two.what[..]), ("one", "two"));
     assert_eq!((one.statement.len(), two.statement.len()), (1, 2));
-    assert!(two.traces.is_empty() && two.versions.is_none());
+    assert_eq!(one.text.as_deref(), Some("3.8.3.1: MUST"));
+    assert!(two.traces.is_empty() && two.versions.is_none() && two.text.is_none());
 }
 
 /// The keys of a table and of all tables in it, with their paths.

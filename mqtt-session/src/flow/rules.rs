@@ -188,7 +188,7 @@ rules! {
         [None, s!("3.1.1/MQTT-2.3.1-2"), s!("5/MQTT-2.2.1-3")];
     /// More messages of QoS 1 and 2 than the Receive Maximum; in 3.x, where a server breaks no rule with it, than there is
     /// memory for.
-    RECEIVE_MAXIMUM_BY_SERVER = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",
+    RECEIVE_MAXIMUM_BY_SERVER = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum or memory allow",
         [None, None, s!("5/MQTT-3.3.4-9")];
     /// The same, of a client.
     RECEIVE_MAXIMUM_BY_CLIENT = RECEIVE_MAXIMUM_EXCEEDED, "more messages than Receive Maximum",

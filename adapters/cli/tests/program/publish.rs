@@ -48,7 +48,17 @@ fn every_line_is_a_message_and_their_order_is_kept() {
         ];
         let output = run_with_input(&args, lines.join("\n").as_bytes());
         assert!(output.status.success(), "{}", error(&output));
-        assert!(sub.out.drain() == lines, "QoS {qos}");
+        let heard = sub.out.drain();
+        if heard != lines {
+            let first = heard.iter().zip(&lines).position(|(heard, line)| heard != line);
+            let near = first.unwrap_or(heard.len().min(lines.len()));
+            panic!(
+                "QoS {qos}: {} lines, and from number {near} on {:?}; the subscriber said {:?}",
+                heard.len(),
+                heard.iter().skip(near).take(5).collect::<Vec<_>>(),
+                sub.err.drain().iter().rev().take(5).collect::<Vec<_>>(),
+            );
+        }
         assert_eq!(sub.status(), 0);
     }
 }

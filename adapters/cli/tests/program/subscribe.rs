@@ -252,3 +252,22 @@ fn a_refused_subscription_is_said() {
         (Some(0), &b"x\n"[..])
     );
 }
+
+#[test]
+fn a_server_of_3_1_1_may_send_any_number_of_messages_of_qos_2_before_it_goes_on_with_one() {
+    const MESSAGES: u16 = 3000;
+    // It knows of no Receive Maximum, and PUBREL may come when all are sent.
+    let mut burst = vec![0x90, 3, 0, 1, 2];
+    for id in 1..=MESSAGES {
+        let [high, low] = id.to_be_bytes();
+        burst.extend([0x34, 6, 0, 1, b'a', high, low, b'm']);
+    }
+    let mut answers = vec![CONNACK, &burst[..]];
+    answers.resize(2 + usize::from(MESSAGES), b"");
+    let port = server(&answers);
+    let output = run(&[
+        "sub", "-h", "127.0.0.1", "-p", &port, "-q", "2", "-t", "a", "-C", "3000",
+    ]);
+    assert!(output.status.success(), "{}", error(&output));
+    assert_eq!(output.stdout, b"m\n".repeat(usize::from(MESSAGES)));
+}

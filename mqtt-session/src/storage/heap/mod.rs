@@ -19,7 +19,9 @@ use index::{Chained, Index};
 pub struct HeapLimits {
     /// Operations at one time, accepted and not ended; 65,534 at most.
     pub slots: u16,
-    /// Messages of QoS 1 and 2 that have arrived and are not finished; the Receive Maximum that is announced.
+    /// Messages of QoS 1 and 2 that have arrived and are not finished; the Receive Maximum that is announced. Servers of 3.1 and
+    /// 3.1.1 are told of none: one that sends more messages of QoS 2 before its PUBRELs is a violation, so leave room for
+    /// all ids there.
     pub arrivals: u16,
     /// Bytes of the packets of all operations, payloads included, also shared ones.
     pub bytes: usize,
