@@ -89,7 +89,9 @@ impl fmt::Display for Findings {
                 )?,
                 None => writeln!(f, "With `profiles/{file}.toml`.\n")?,
             }
-            f.write_str("| statement | what happens | what the standard says | traces |\n| --- | --- | --- | --- |\n")?;
+            f.write_str(
+                "| statement | what happens | what the standard says | traces |\n| --- | --- | --- | --- |\n",
+            )?;
             profile.known.iter().try_for_each(|known| row(f, known))?;
         }
         Ok(())

@@ -266,7 +266,17 @@ fn a_server_of_3_1_1_may_send_any_number_of_messages_of_qos_2_before_it_goes_on_
     answers.resize(2 + usize::from(MESSAGES), b"");
     let port = server(&answers);
     let output = run(&[
-        "sub", "-h", "127.0.0.1", "-p", &port, "-q", "2", "-t", "a", "-C", "3000",
+        "sub",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-q",
+        "2",
+        "-t",
+        "a",
+        "-C",
+        "3000",
     ]);
     assert!(output.status.success(), "{}", error(&output));
     assert_eq!(output.stdout, b"m\n".repeat(usize::from(MESSAGES)));
