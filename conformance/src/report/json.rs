@@ -86,7 +86,6 @@ struct RunOf<'r> {
 struct FindingOf<'r> {
     statements: Vec<String>,
     what: &'r str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'r str>,
 }
 
