@@ -50,6 +50,10 @@ impl<'t> Player<'t, '_> {
                     self.wait(line.at, limit)?;
                 }
                 Fit::NotYet if line.maybe => return Ok(false),
+                Fit::NotYet if self.is_refused_without_end(line) => {
+                    self.take(line, limit)?;
+                    return Ok(true);
+                }
                 Fit::NotYet => {
                     self.note_instead(&[line]);
                     let waited = whole_millis(limit.saturating_sub(self.last));
@@ -77,6 +81,14 @@ impl<'t> Player<'t, '_> {
         let (conn, _) = self.link(conn);
         let unread = self.inbox.unread(conn, self.direction());
         unread.front().map(|arrival| arrival.what.clone())
+    }
+
+    /// 3.1 has no sentence on the end of a connection behind a CONNACK that refuses.
+    fn is_refused_without_end(&mut self, line: &Line) -> bool {
+        self.version == Version::V31
+            && self.world.sends() == Some(Direction::ToServer)
+            && matches!(self.half_refused(line), Some(What::Packet { .. }))
+            && matches!(&line.step, Step::Refused { conn, .. } if !self.link(conn).1.accepted)
     }
 
     fn within(line: &Line) -> Option<Span> {
@@ -269,13 +281,20 @@ impl<'t> Player<'t, '_> {
                 let direction = self.direction();
                 let unread = self.inbox.unread_mut(conn, direction);
                 let came = unread.front().map_or(Duration::ZERO, |arrival| arrival.at);
+                let mut last = None;
                 while let Some(arrival) = unread.pop_front() {
-                    if matches!(arrival.what, What::End) {
+                    let is_over = matches!(arrival.what, What::End);
+                    last = Some(arrival.what);
+                    if is_over {
                         break;
                     }
                 }
                 self.is_in_time(line, came, limit)?;
-                self.links[conn] = Link::default();
+                match last {
+                    // The end may still come.
+                    Some(what @ What::Packet { .. }) => self.packet_passed(conn, &what),
+                    Some(What::End) | None => self.links[conn] = Link::default(),
+                }
             }
             Step::Event(event) => {
                 let (conn, _) = self.link(&event.conn);

@@ -154,8 +154,10 @@ impl<'t, 'w> Player<'t, 'w> {
             }
             Step::Wire(_) | Step::Event(_) => return self.expect(line),
             Step::Refused { conn, .. } => {
+                // A CONNECT is refused by every server.
+                let is_asked = self.world.sends() == Some(Direction::ToServer) && !self.link(conn).1.accepted;
                 let refused = self.expect(line);
-                if matches!(refused, Err(Stop::Failed(..))) && !self.is_garbled(conn) {
+                if matches!(refused, Err(Stop::Failed(..))) && !is_asked && !self.is_garbled(conn) {
                     if let Some(why) = self.world.need_not_refuse() {
                         return Err(Stop::NotApplicable(format!("line {}: {why}", at.line)));
                     }

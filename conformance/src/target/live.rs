@@ -83,8 +83,12 @@ impl Target for LiveBroker {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        let refusals = refusals::by_broker(trace);
-        let trace = refusals.as_ref().unwrap_or(trace);
+        let asked = match refusals::obliged(trace, version) {
+            Ok(asked) => asked,
+            Err(why) => return Outcome::NotApplicable(why),
+        };
+        let trace = asked.as_ref().unwrap_or(trace);
+        let must_close = refusals::broker_must_close(trace, version);
         if let Some(field) = trace.head.config.first() {
             return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
         }
@@ -101,7 +105,7 @@ impl Target for LiveBroker {
             if !core::mem::take(&mut is_first) {
                 self.tidy(trace, version);
             }
-            Ok(Box::new(LiveWorld::new(self.address, &self.profile)))
+            Ok(Box::new(LiveWorld::new(self.address, &self.profile, must_close)))
         });
         let denied = self.allow_all(trace);
         self.tidy(trace, version);
@@ -184,15 +188,17 @@ struct LiveWorld<'p> {
     /// What the broker has sent so far.
     bytes: usize,
     password: Option<Secret>,
+    must_close: bool,
 }
 
 impl<'p> LiveWorld<'p> {
-    fn new(address: SocketAddr, profile: &'p Profile) -> Self {
+    fn new(address: SocketAddr, profile: &'p Profile, must_close: bool) -> Self {
         // A broker that floods waits for the runner to read.
         let (sender, receiver) = sync_channel(PIECES);
         Self {
             address,
             profile,
+            must_close,
             start: Instant::now(),
             links: Vec::new(),
             serial: 0,
@@ -275,6 +281,10 @@ impl World for LiveWorld<'_> {
 
     fn secret(&self) -> Option<&Secret> {
         self.password.as_ref()
+    }
+
+    fn need_not_refuse(&self) -> Option<String> {
+        (!self.must_close).then(refusals::broker_need_not_close)
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {

@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 use mqtt_proto::{
-    Packet, Properties, Property, ReasonCode,
+    Packet, Properties, Property, ReasonCode, Version,
     packet::{Connect, Will},
 };
 use mqtt_session::server::{Ended, Pool, ServerEvent};
@@ -173,6 +173,33 @@ fn properties_of_a_will_reach_its_receiver_in_order_and_its_expiry_begins_when_i
             r#"PUBLISH topic="w" qos=1 id=1 user_property=("a" "1") user_property=("b" "2") user_property=("a" "3") message_expiry_interval=7 payload="gone""#
         ]
     );
+}
+
+/// 5/MQTT-3.1.2-8, 3.1.1/MQTT-3.14.1-1, 5/MQTT-3.14.1-1, 5/MQTT-3.14.2-1
+#[test]
+fn a_disconnect_that_is_no_right_one_leaves_the_will_and_does_nothing_that_it_says() {
+    // Wrong flags; in 5.0 also a code that DISCONNECT has not, beside Session Expiry Interval 0.
+    let cases: [(Version, &[u8]); 3] = [
+        (V311, &[0xE1, 0x00]),
+        (V5, &[0xE1, 0x00]),
+        (V5, &[0xE0, 0x07, 0x05, 0x05, 0x11, 0, 0, 0, 0]),
+    ];
+    for (version, bytes) in cases {
+        let mut net = Net::new();
+        let watcher = watcher(&mut net);
+        let list = [Property::SessionExpiryInterval(60)];
+        let (end, _) = net.client_with(Connect {
+            clean_start: false,
+            will: Some(will("w", b"gone")),
+            properties: Properties::new(if version == V5 { &list } else { &[] }),
+            ..connect(version, "d")
+        });
+        net.raw(end, bytes);
+        assert_eq!(net.recv(end).last().map(String::as_str), Some("close"));
+        assert_eq!(net.recv(watcher), [LAST], "{version}: {bytes:02x?}");
+        let (_, present) = net.keeper(version, "d");
+        assert!(present, "{version}: {bytes:02x?}: the session goes on");
+    }
 }
 
 #[test]

@@ -173,6 +173,7 @@ pub struct BrokerTarget<B> {
     name: String,
     make: Box<Make<B>>,
     profile: Option<Profile>,
+    closes_only_where_it_must: bool,
 }
 
 impl<B> core::fmt::Debug for BrokerTarget<B> {
@@ -192,6 +193,7 @@ impl<B: BrokerUnderTest> BrokerTarget<B> {
             name: name.into(),
             profile: None,
             make: Box::new(make),
+            closes_only_where_it_must: false,
         }
     }
 
@@ -200,6 +202,14 @@ impl<B: BrokerUnderTest> BrokerTarget<B> {
     #[must_use]
     pub fn with_profile(mut self, profile: Profile) -> Self {
         self.profile = Some(profile);
+        self
+    }
+
+    /// It is asked no more than a live broker: of the bytes in codec traces, what a server may answer it may, and what 3.1.1 leaves
+    /// open is not sent; where 3.1 does not have a server close, one that goes on makes the trace not applicable from there on.
+    #[must_use]
+    pub fn closing_only_where_it_must(mut self) -> Self {
+        self.closes_only_where_it_must = true;
         self
     }
 }
@@ -222,7 +232,7 @@ impl<B: BrokerUnderTest> Target for BrokerTarget<B> {
             Ok(trace) => trace,
             Err(why) => return Outcome::NotApplicable(why),
         };
-        run(&trace, version, &*self.make)
+        run(&trace, version, &*self.make, self.closes_only_where_it_must)
     }
 }
 
@@ -237,14 +247,28 @@ pub(super) fn takes(trace: &Trace) -> bool {
     trace.head.test == Test::Broker || refusals::by_broker(trace).is_some()
 }
 
-fn run<B: BrokerUnderTest>(trace: &Trace, version: Version, make: &Make<B>) -> Outcome {
-    let refusals = refusals::by_broker(trace);
-    let trace = refusals.as_ref().unwrap_or(trace);
+fn run<B: BrokerUnderTest>(
+    trace: &Trace,
+    version: Version,
+    make: &Make<B>,
+    closes_only_where_it_must: bool,
+) -> Outcome {
+    let asked = if closes_only_where_it_must {
+        match refusals::obliged(trace, version) {
+            Ok(asked) => asked,
+            Err(why) => return Outcome::NotApplicable(why),
+        }
+    } else {
+        refusals::by_broker(trace)
+    };
+    let trace = asked.as_ref().unwrap_or(trace);
+    let may_go_on = closes_only_where_it_must && !refusals::broker_must_close(trace, version);
     play(trace, version, || {
         Ok(Box::new(BrokerWorld {
             broker: Wanted::new(trace, version).make(make)?,
             now: Duration::ZERO,
             links: Vec::new(),
+            may_go_on,
         }))
     })
 }
@@ -253,6 +277,7 @@ struct BrokerWorld<B> {
     broker: B,
     now: Duration,
     links: Vec<Option<Outlet>>,
+    may_go_on: bool,
 }
 
 impl<B: BrokerUnderTest> World for BrokerWorld<B> {
@@ -262,6 +287,10 @@ impl<B: BrokerUnderTest> World for BrokerWorld<B> {
 
     fn now(&self) -> Duration {
         self.now
+    }
+
+    fn need_not_refuse(&self) -> Option<String> {
+        self.may_go_on.then(refusals::broker_need_not_close)
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {
