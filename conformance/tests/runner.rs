@@ -217,6 +217,15 @@ fn a_client_that_does_otherwise_is_reported() {
             "do ping",
             "1: the call was refused as NotConnected: not connected",
         ),
+        ("maybe do ping refused=NotConnected", "passed"),
+        (
+            "maybe do ping refused=Slots",
+            "1: the call was refused as NotConnected: not connected",
+        ),
+        (
+            "<- CONNACK\nevent Connected ..\nmaybe do ping refused=NotConnected as p\n-> PINGREQ\n<- PINGRESP\nevent Completed token=$p ..",
+            "passed",
+        ),
         (
             "do ping as p\n",
             "1: the call was refused as NotConnected: not connected",

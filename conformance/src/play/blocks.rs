@@ -99,7 +99,10 @@ impl<'t> Player<'t, '_> {
 
 /// The lines with which a block can begin: all that may be, and the first that must be.
 fn first_expectations(lines: &[Line]) -> impl Iterator<Item = &Line> {
-    let must = lines.iter().position(|line| !line.maybe).unwrap_or(lines.len());
+    let must = lines
+        .iter()
+        .position(|line| !line.maybe || matches!(line.step, Step::Do(_)))
+        .unwrap_or(lines.len());
     lines.iter().take(must + 1).flat_map(|line| {
         if let Step::AnyOrder(inside) = &line.step {
             inside.iter()

@@ -174,7 +174,7 @@ impl<'t, 'w> Player<'t, 'w> {
             }
             Step::Quiet { on, time } => self.quiet(at, on, *time)?,
             Step::Do(call) => {
-                self.call(at, call)?;
+                self.call(line, call)?;
                 self.settle(at)?;
             }
             Step::Broker(act) => {
@@ -334,7 +334,8 @@ impl<'t, 'w> Player<'t, 'w> {
         }
     }
 
-    fn call(&mut self, at: Position, call: &Do) -> Played {
+    fn call(&mut self, line: &Line, call: &Do) -> Played {
+        let at = line.at;
         let value = |player: &Self, value: &crate::trace::ast::Value| match &value.atoms[..] {
             [Atom::Name(name)] => Ok(crate::fields::Val::text(name)),
             _ => resolve_value(value, player.version, &player.inbox.bindings)
@@ -362,7 +363,10 @@ impl<'t, 'w> Player<'t, 'w> {
         let text = written.find("do ").map_or(written, |start| &written[start..]);
         let text = text.split(" #").next().unwrap_or(text).trim();
         self.inbox.note(self.world.now(), conn, text);
-        match (self.world.call(conn, &ready), refused) {
+        let given = self.world.call(conn, &ready);
+        // A call that may be refused and is taken is like any other.
+        let refused = refused.filter(|_| !(line.maybe && given.is_ok()));
+        match (given, refused) {
             (Ok(given), None) => {
                 match (&call.result, given) {
                     (Some(name), Some(given)) => {
@@ -392,10 +396,17 @@ impl<'t, 'w> Player<'t, 'w> {
     }
 
     /// Whether what has come first is no packet at all.
+    ///
+    /// In 5.0 an acknowledgment of id 0 is one: who takes a packet with that id has to repeat it (5/MQTT-2.2.1-5), and no statement
+    /// speaks of 0 there.
     fn is_garbled(&mut self, conn: &Conn) -> bool {
+        let is_5 = self.version == Version::V5;
         let (conn, _) = self.link(conn);
         let unread = self.inbox.unread(conn, Direction::ToServer).front();
-        unread.is_some_and(|arrival| matches!(&arrival.what, What::Packet { fields: Err(_), .. }))
+        unread.is_some_and(|arrival| match &arrival.what {
+            What::Packet { fields, bytes, .. } => fields.is_err() && !(is_5 && acknowledges_id_0(bytes)),
+            What::End => false,
+        })
     }
 
     /// What a link knows after this packet has passed on it.
@@ -438,4 +449,9 @@ impl<'t, 'w> Player<'t, 'w> {
             }
         }
     }
+}
+
+/// PUBACK, PUBREC, PUBREL or PUBCOMP with Packet Identifier 0.
+fn acknowledges_id_0(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x40 | 0x50 | 0x62 | 0x70, 2..=127, 0, 0, ..])
 }

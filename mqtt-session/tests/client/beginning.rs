@@ -1,6 +1,9 @@
 //! The beginning of a connection: CONNECT, CONNACK, and whose session it is.
 
-use mqtt_proto::{Properties, Property, QoS, ReasonCode, Version, packet::Ack};
+use mqtt_proto::{
+    Properties, Property, QoS, ReasonCode, Version,
+    packet::{Ack, Connect},
+};
 use mqtt_session::{
     Client, Config, Instant, Refused, Unsupported,
     storage::{ArrivalSlot, Borrowed, Fixed, Heap, HeapLimits, Slot},
@@ -162,6 +165,34 @@ fn a_session_that_is_unknown_but_tolerated_begins_with_nothing() {
     assert!(peer.sent().is_empty());
     peer.send_publish(QoS::ExactlyOnce, Some(7), true, b"another");
     assert_eq!(peer.events(), ["message another"]);
+}
+
+/// 5/3.1.2.11.2: the old session ended with its link, so that the one of which the server tells is that of the attempt whose
+/// CONNACK was lost; the standard lets a client that is not sure send again, ours is sure.
+#[test]
+fn what_was_sent_in_a_session_that_has_ended_is_aborted_in_one_whose_connack_was_lost() {
+    let mut peer = Peer::new(Version::V5);
+    let for_the_link_alone = Connect {
+        properties: Properties::EMPTY,
+        ..options(Version::V5, false)
+    };
+    peer.client.connect(peer.now, &for_the_link_alone).unwrap();
+    peer.sent();
+    peer.send_bytes(connack(Version::V5, false));
+    assert_eq!(peer.events(), ["connected false"]);
+    let old = peer.publish(QoS::AtLeastOnce, "old");
+    peer.sent();
+    peer.cut();
+    peer.events();
+    peer.client
+        .connect(peer.now, &options(Version::V5, false))
+        .unwrap();
+    peer.sent();
+    peer.cut();
+    peer.events();
+    peer.connect(false, true);
+    assert_eq!(peer.events(), [format!("aborted {old} SessionLost")]);
+    assert!(peer.sent().is_empty());
 }
 
 /// 5/MQTT-3.2.2-5: also when the client had asked for the session to end.

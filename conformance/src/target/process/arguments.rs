@@ -10,7 +10,7 @@ use crate::fields::table::{Place, Spec};
 use crate::fields::{Bindings, Val, resolve_value};
 use crate::profile::{Client as ClientProfile, Templates};
 use crate::trace::Trace;
-use crate::trace::ast::{Atom, Command, Do, Item, Step};
+use crate::trace::ast::{Atom, Command, Do, Field, Item, Step};
 
 /// The arguments that make a program do what the trace tells it.
 ///
@@ -118,7 +118,8 @@ fn fields(
     for field in &call.fields {
         let spec = match (call.command, field.name.as_str()) {
             (Command::Subscribe, "filters") => {
-                return Err("the command can be told one filter".to_owned());
+                given.extend(filters(&value_of(field, version)?)?);
+                continue;
             }
             (Command::Subscribe, "filter") => None,
             (Command::Subscribe, name) => Place::Subscription.field(name).or_else(|| place.field(name)),
@@ -127,11 +128,7 @@ fn fields(
         if spec.is_some_and(|spec| !spec.is_in(version)) {
             continue;
         }
-        let value = match &field.value.atoms[..] {
-            [Atom::Name(name)] => Val::text(name),
-            _ => resolve_value(&field.value, version, &Bindings::new()).map_err(|e| e.to_string())?,
-        };
-        given.push((field.name.clone(), value));
+        given.push((field.name.clone(), value_of(field, version)?));
     }
     let options = if call.command == Command::Subscribe {
         Place::Subscription.all().collect()
@@ -155,6 +152,33 @@ fn fields(
         field(made, name, value, templates, &all)?;
     }
     Ok(())
+}
+
+fn value_of(field: &Field, version: Version) -> Result<Val, String> {
+    match &field.value.atoms[..] {
+        [Atom::Name(name)] => Ok(Val::text(name)),
+        _ => resolve_value(&field.value, version, &Bindings::new()).map_err(|e| e.to_string()),
+    }
+}
+
+/// Several filters, each a `filter`, and the options that they have in common.
+fn filters(list: &Val) -> Result<Vec<(String, Val)>, String> {
+    let Val::List(list) = list else {
+        return Ok(Vec::new());
+    };
+    let (mut given, mut common) = (Vec::new(), None);
+    for one in list {
+        let Val::Group { text, list: options } = one else {
+            continue;
+        };
+        if common.get_or_insert(options) != &options {
+            return Err("the command can be told one set of options for all filters".to_owned());
+        }
+        given.push(("filter".to_owned(), Val::Data(text.clone().unwrap_or_default())));
+    }
+    let options = common.into_iter().flatten();
+    given.extend(options.map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Ok(given)
 }
 
 /// Adds what the call leaves to its default, where a template says it.

@@ -65,7 +65,17 @@ impl Checker<'_> {
         if line.maybe {
             self.wire_only(at, "maybe")?;
         }
-        if line.maybe && !test.expects(&line.step) {
+        let is_call = match &line.step {
+            Step::Do(call) => Some(call.fields.iter().any(is_refused)),
+            _ => None,
+        };
+        if line.maybe && is_call == Some(false) {
+            return Err(
+                Misfit::new(at, "maybe", "`maybe` before a call with `refused=` only")
+                    .hint("it says that the call is refused, or taken"),
+            );
+        }
+        if line.maybe && is_call.is_none() && !test.expects(&line.step) {
             return Err(Misfit::new(at, "maybe", "`maybe` before an expectation only")
                 .hint("this line is none: the runner does it"));
         }
@@ -314,7 +324,7 @@ impl Checker<'_> {
         let name = call.command.name();
         let known = call.command.arguments();
         for field in &call.fields {
-            if field.name == "refused" && matches!(field.value.atoms[..], [Atom::Name(_)]) {
+            if is_refused(field) {
                 continue;
             }
             let Some(spec) = known.iter().find(|spec| spec.name == field.name) else {
@@ -536,4 +546,9 @@ fn same_class(at: Position, name: &str, wanted: Class, bound: (Class, Position))
 fn no_duty(at: Position, found: &str) -> Misfit {
     Misfit::new(at, found, "one `$m`, the duty to acknowledge a message")
         .hint("`event Message .. as m` binds it")
+}
+
+/// `refused=Name` of a call.
+fn is_refused(field: &Field) -> bool {
+    field.name == "refused" && matches!(field.value.atoms[..], [Atom::Name(_)])
 }

@@ -267,7 +267,7 @@ fn a_call_has_the_arguments_that_it_takes() {
         ),
         (
             "maybe do ping",
-            "f:4:1: found `maybe`, expected `maybe` before an expectation only; this line is none: the runner does it",
+            "f:4:1: found `maybe`, expected `maybe` before a call with `refused=` only; it says that the call is refused, or taken",
         ),
     ];
     errors("client", "5", &cases);

@@ -251,7 +251,8 @@ impl<'p> Adapter<'p> {
             step: Step::Do(call),
             ..line.clone()
         });
-        if may_be_refused {
+        // What it leads to if it is taken stands in the lines after one that may be refused.
+        if may_be_refused && !line.maybe {
             made.push(Line {
                 at: line.at,
                 maybe: false,

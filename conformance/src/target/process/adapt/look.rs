@@ -77,7 +77,12 @@ pub(super) fn says_connack(wire: &Wire) -> Option<u64> {
 
 /// Whether the client is expected to end the link next.
 pub(super) fn is_an_end(lines: &[Line]) -> bool {
-    let next = lines.iter().find(|line| !matches!(line.step, Step::Event(_)));
+    // It may say why first.
+    let says_why = |line: &Line| {
+        line.maybe && matches!(&line.step, Step::Wire(wire) if is_packet(wire, PacketType::Disconnect))
+    };
+    let mut rest = lines.iter();
+    let next = rest.find(|line| !matches!(line.step, Step::Event(_)) && !says_why(line));
     next.is_some_and(|line| match &line.step {
         Step::Refused { .. } | Step::Cut(_) => true,
         Step::Wire(wire) => wire.direction == Direction::ToServer && matches!(wire.item, Item::Close),
