@@ -12,15 +12,15 @@ impl<'t> Player<'t, '_> {
     pub(super) fn either(&mut self, at: Position, branches: &'t [Vec<Line>]) -> Played {
         let limit = branches
             .iter()
-            .flat_map(|lines| first_expectations(lines))
+            .flat_map(|lines| self.first_expectations(lines))
             .filter(|line| self.is_expectation(&line.step))
             .map(|line| self.limit(line))
             .max();
         loop {
             let mut seen = Vec::new();
             for lines in branches {
-                for line in first_expectations(lines) {
-                    if !self.is_expectation(&line.step) || self.is_untold(line) {
+                for line in self.first_expectations(lines) {
+                    if !self.is_expectation(&line.step) {
                         continue;
                     }
                     match self.fit(line)? {
@@ -35,16 +35,17 @@ impl<'t> Player<'t, '_> {
                     self.wait(at, limit)?;
                 }
                 _ => {
-                    let rest = branches
-                        .iter()
-                        .find(|lines| first_expectations(lines).all(|line| !self.is_expectation(&line.step)));
+                    let rest = branches.iter().find(|lines| {
+                        let mut first = self.first_expectations(lines).into_iter();
+                        first.all(|line| !self.is_expectation(&line.step))
+                    });
                     return match rest {
                         Some(lines) => self.lines(lines),
                         None if seen.is_empty() => self.fail(at, "expected one of these, seen nothing"),
                         None => {
                             let first: Vec<&Line> = branches
                                 .iter()
-                                .flat_map(|lines| first_expectations(lines))
+                                .flat_map(|lines| self.first_expectations(lines))
                                 .filter(|line| self.is_expectation(&line.step))
                                 .collect();
                             self.note_instead(&first);
@@ -95,19 +96,19 @@ impl<'t> Player<'t, '_> {
         }
         Ok(())
     }
-}
 
-/// The lines with which a block can begin: all that may be, and the first that must be.
-fn first_expectations(lines: &[Line]) -> impl Iterator<Item = &Line> {
-    let must = lines
-        .iter()
-        .position(|line| !line.maybe || matches!(line.step, Step::Do(_)))
-        .unwrap_or(lines.len());
-    lines.iter().take(must + 1).flat_map(|line| {
-        if let Step::AnyOrder(inside) = &line.step {
-            inside.iter()
-        } else {
-            core::slice::from_ref(line).iter()
+    /// The lines with which a block can begin: all that may be, and the first that must be. Events that nobody tells are none.
+    fn first_expectations<'l>(&self, lines: &'l [Line]) -> Vec<&'l Line> {
+        let mut first = Vec::new();
+        for line in lines.iter().filter(|line| !self.is_untold(line)) {
+            match &line.step {
+                Step::AnyOrder(inside) => first.extend(inside.iter().filter(|line| !self.is_untold(line))),
+                _ => first.push(line),
+            }
+            if !line.maybe || matches!(line.step, Step::Do(_)) {
+                break;
+            }
         }
-    })
+        first
+    }
 }
