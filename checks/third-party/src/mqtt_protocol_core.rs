@@ -12,7 +12,7 @@ use ::mqtt_protocol_core::mqtt::common::Cursor;
 use ::mqtt_protocol_core::mqtt::connection::event::{GenericEvent, TimerKind};
 use ::mqtt_protocol_core::mqtt::connection::{Connection, PacketBuildResult, PacketBuilder, role};
 use ::mqtt_protocol_core::mqtt::packet::{GenericPacket, GenericPacketTrait, PacketType, v3_1_1, v5_0};
-use ::mqtt_protocol_core::mqtt::result_code::MqttError;
+use ::mqtt_protocol_core::mqtt::result_code::{ConnectReturnCode, MqttError};
 use mqtt_conformance::fields::{Val, values};
 use mqtt_conformance::play::call::Call;
 use mqtt_conformance::play::inbox::Happened;
@@ -161,6 +161,10 @@ impl Client {
         let Ok(ours) = Packet::decode(self.version, Sender::Server, &bytes) else {
             if packet.packet_type() == PacketType::Disconnect {
                 self.ends(Happened::new("Closed").with("by", "server"));
+            } else if matches!(packet, Theirs::V3_1_1Connack(ack) if ack.return_code() != ConnectReturnCode::Accepted)
+            {
+                // Its user sees that it is refused, whatever else is wrong.
+                self.ends(Happened::new("Closed").with("by", "client"));
             } else {
                 let unreadable = Happened::new("Unreadable").with("bytes", &bytes[..]);
                 self.events.push_back(unreadable);
