@@ -101,9 +101,10 @@ impl<'t> Player<'t, '_> {
     fn first_expectations<'l>(&self, lines: &'l [Line]) -> Vec<&'l Line> {
         let mut first = Vec::new();
         for line in lines.iter().filter(|line| !self.is_untold(line)) {
-            match &line.step {
-                Step::AnyOrder(inside) => first.extend(inside.iter().filter(|line| !self.is_untold(line))),
-                _ => first.push(line),
+            if let Step::AnyOrder(inside) = &line.step {
+                first.extend(inside.iter().filter(|line| !self.is_untold(line)));
+            } else {
+                first.push(line);
             }
             if !line.maybe || matches!(line.step, Step::Do(_)) {
                 break;
