@@ -37,6 +37,9 @@ pub struct Client {
     pub events: BTreeMap<String, Vec<String>>,
     /// It tells of a message of QoS 2 when PUBREL has come, not when the message has. The standard leaves it to it.
     pub tells_qos_2_after_pubrel: bool,
+    /// It acknowledges a message that it has not subscribed to, and does not hand it out, which the standard leaves to it. A client
+    /// that is driven by calls is then told to subscribe to everything before messages come.
+    pub hands_out_only_what_it_subscribed_to: bool,
     /// What a message looks like on standard output, such as `{topic} {payload}`. Without it: `event Message topic=..`.
     pub message: Option<String>,
     /// What it does without being told.
@@ -69,6 +72,7 @@ impl Default for Client {
             subscribe: Templates::new(),
             events: BTreeMap::new(),
             tells_qos_2_after_pubrel: false,
+            hands_out_only_what_it_subscribed_to: false,
             message: None,
             by_itself: ByItself::default(),
             reconnects: false,

@@ -27,6 +27,10 @@ Closed = ["by"]
 "#;
 
 fn client() -> LiveClient {
+    client_of(PROFILE)
+}
+
+fn client_of(profile: &str) -> LiveClient {
     let me = std::env::current_exe().expect("this test has a file");
     let name = "uses::live_client::program".into();
     let command = vec![
@@ -36,7 +40,7 @@ fn client() -> LiveClient {
         name,
         "--nocapture".into(),
     ];
-    let profile = Profile::parse("program.toml", PROFILE).unwrap_or_else(|e| panic!("{e}"));
+    let profile = Profile::parse("program.toml", profile).unwrap_or_else(|e| panic!("{e}"));
     LiveClient::new(command, profile)
 }
 
@@ -60,6 +64,35 @@ fn to_client() {
     passes(&mut client(), "client", &lines);
     let other = lines.replace("event Message topic=\"t\"", "event Message topic=\"u\"");
     fails(&mut client(), "client", 6, &other);
+}
+
+/// The program is no such client, but it is told to subscribe as one, and nothing else is asked of it.
+#[test]
+fn a_client_that_hands_out_only_what_it_subscribed_to_subscribes_first() {
+    let profile = PROFILE.replace(
+        "[client]",
+        "[client]\nhands_out_only_what_it_subscribed_to = true",
+    );
+    let checked = |lines: &str| match outcome_in(Version::V5, &mut client_of(&profile), "client", lines) {
+        Some(Outcome::Passed { checked }) => checked,
+        other => panic!("{other:?}"),
+    };
+    let message = "<- PUBLISH topic=\"t\" payload=\"m\"\nevent Message topic=\"t\" payload=\"m\" ..";
+    let opening = checked(&calling("quiet 1ms"));
+    assert_eq!(
+        checked(&calling(message)),
+        opening + 1 + 4,
+        "do, SUBSCRIBE, SUBACK, Completed"
+    );
+    let itself = "do subscribe filter=\"t\"\n-> SUBSCRIBE id=$i filters=[{\"t\"}]\n<- SUBACK id=$i codes=[0]\nevent Completed ..\n";
+    assert_eq!(
+        checked(&calling(&format!("{itself}{message}"))),
+        opening + 1 + 4,
+        "it does so itself"
+    );
+    let limited = calling(message).replace("<- CONNACK", "<- CONNACK maximum_packet_size=9");
+    let limited = outcome_in(Version::V5, &mut client_of(&profile), "client", &limited);
+    assert!(matches!(limited, Some(Outcome::NotApplicable(_))), "{limited:?}");
 }
 
 #[test]
@@ -165,6 +198,7 @@ fn program() {
     println!();
     let mut link: Option<TcpStream> = None;
     let mut token = 0;
+    let mut speaks_5 = false;
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("lines are text");
         let field = |name: &str| {
@@ -183,6 +217,7 @@ fn program() {
             let stream = TcpStream::connect(("127.0.0.1", number("port").expect("a port")));
             let mut stream = stream.expect("somebody listens");
             let is_5 = field("version").as_deref() == Some("5");
+            speaks_5 = is_5;
             let keep_alive = number("keep_alive").unwrap_or_default();
             let id = field("client_id").unwrap_or_default();
             stream
@@ -215,6 +250,17 @@ fn program() {
             link.write_all(&packet).expect("it is read");
             token += 1;
             println!("ok {token}\nevent Completed token={token}");
+        } else if line.starts_with("subscribe ") {
+            let filter = field("filter").unwrap_or_default();
+            let options = [u8::try_from(number("qos").unwrap_or_default()).expect("a QoS")];
+            let filter = [&[0, len(filter.as_bytes())], filter.as_bytes(), &options].concat();
+            let no_properties: &[u8] = if speaks_5 { &[0] } else { &[] };
+            let body = [&[0, 1], no_properties, &filter].concat();
+            let packet = [&[0x82, len(&body)], &body[..]].concat();
+            let link = link.as_mut().expect("it is connected");
+            link.write_all(&packet).expect("it is read");
+            token += 1;
+            println!("ok {token}");
         } else {
             println!("cannot do that");
         }
@@ -263,6 +309,7 @@ fn read_all(link: &mut TcpStream, is_5: bool) {
                 let written = answers.write_all(&[&[0x40, 2], id].concat());
                 written.expect("it is read");
             }
+            Ok((0x90, _)) => println!("event Completed token=1"),
             Ok((0xd0, _)) => {}
             Ok(_) => break "client",
             Err(_) => break "transport",

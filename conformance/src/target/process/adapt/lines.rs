@@ -5,11 +5,11 @@ use core::time::Duration;
 use mqtt_proto::{PacketType, Version};
 
 use super::look::{ends_publish, goes_on, has_limits, is_an_end, is_packet, number, says_connack, text};
+use super::own::own;
 use crate::profile::{Client as ClientProfile, Drive};
 use crate::trace::ast::{
     Atom, Command, Conn, Direction, Do, Event, Item, Line, Position, Quiet, Step, Value, Wire,
 };
-use crate::trace::{Test, Trace};
 
 /// How long a client that is left by the server is watched.
 const WATCHED: Duration = Duration::from_millis(300);
@@ -275,15 +275,7 @@ impl<'p> Adapter<'p> {
     ) -> Result<(), String> {
         self.own += 1;
         let text = lines.join("\n").replace("$own", &format!("$own{}", self.own));
-        let text = format!("title: t\ntest: client\nversion: 3.1 3.1.1 5\n{text}\n");
-        let trace = Trace::parse("by_itself", &text).map_err(|e| format!("the profile: {e}"))?;
-        debug_assert_eq!(trace.head.test, Test::Client);
-        made.extend(trace.lines.into_iter().map(|mut line| {
-            if let Step::Wire(wire) = &mut line.step {
-                wire.conn.clone_from(conn);
-            }
-            Line { at, ..line }
-        }));
+        made.extend(own(&text, at, conn).map_err(|e| format!("the profile: {e}"))?);
         Ok(())
     }
 }

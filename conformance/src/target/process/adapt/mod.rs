@@ -5,12 +5,15 @@
 //! that the standard decides.
 //!
 //! - `parts`: connections that are run one after the other. `lines`: all lines, one after the other.
-//! - `keep_alive`: one instead of none. `look`: what a line says.
+//! - `keep_alive`: one instead of none. `subscribed`: a subscription to everything. `own`: lines of neither.
+//! - `look`: what a line says.
 
 mod keep_alive;
 mod lines;
 mod look;
+mod own;
 mod parts;
+mod subscribed;
 
 use core::time::Duration;
 
@@ -67,6 +70,9 @@ pub(super) fn adapt(trace: &Trace, version: Version, profile: &ClientProfile) ->
             }
             keep_alive(&mut adapted.lines, seconds)?;
         }
+    }
+    if profile.hands_out_only_what_it_subscribed_to && profile.drive == Drive::Calls {
+        adapted.lines = subscribed::subscribed(adapted.lines)?;
     }
     adapted.lines = Adapter::new(profile, version).lines(&adapted.lines)?;
     Ok(adapted)
