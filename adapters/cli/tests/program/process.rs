@@ -163,10 +163,14 @@ impl Lines {
 
     /// The next line; `None` at the end.
     pub(crate) fn next(&self) -> Option<String> {
+        self.next_after(&[])
+    }
+
+    fn next_after(&self, passed: &[String]) -> Option<String> {
         match self.0.as_ref()?.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(mpsc::RecvTimeoutError::Disconnected) => None,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line came, and no end"),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line came, and no end, after {passed:#?}"),
         }
     }
 
@@ -182,7 +186,7 @@ impl Lines {
 
     fn wait_until(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let mut passed = Vec::new();
-        while let Some(line) = self.next() {
+        while let Some(line) = self.next_after(&passed) {
             if is_it(&line) {
                 return line;
             }
@@ -193,7 +197,11 @@ impl Lines {
 
     /// All lines up to the end.
     pub(crate) fn drain(&self) -> Vec<String> {
-        core::iter::from_fn(|| self.next()).collect()
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_after(&lines) {
+            lines.push(line);
+        }
+        lines
     }
 }
 

@@ -51,7 +51,7 @@ fn every_line_is_a_message_and_their_order_is_kept() {
         let heard = sub.out.drain();
         if heard != lines {
             let first = heard.iter().zip(&lines).position(|(heard, line)| heard != line);
-            let near = first.unwrap_or(heard.len().min(lines.len()));
+            let near = first.unwrap_or_else(|| heard.len().min(lines.len()));
             panic!(
                 "QoS {qos}: {} lines, and from number {near} on {:?}; the subscriber said {:?}",
                 heard.len(),
