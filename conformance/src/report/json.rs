@@ -8,7 +8,6 @@ use super::totals::{Sum, totals};
 use super::{Report, Row, Run, Status};
 use crate::statements::Who;
 use crate::target::Outcome;
-use crate::trace::Test;
 use crate::trace::ast::{Direction, Position};
 
 /// Changes when a name is taken away or means something else.
@@ -211,12 +210,7 @@ fn run_of<'r>(run: &'r Run, judged: &Judged<'r>) -> RunOf<'r> {
         trace: &run.trace,
         file: run.file.display().to_string(),
         title: &run.title,
-        test: match run.test {
-            Test::Codec => "codec",
-            Test::Client => "client",
-            Test::Broker => "broker",
-            Test::Pair => "pair",
-        },
+        test: run.test.name(),
         mqtt: run.version.to_string(),
         target: &run.target,
         role: run.role.map(Who::name),

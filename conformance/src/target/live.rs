@@ -83,12 +83,12 @@ impl Target for LiveBroker {
     }
 
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        let asked = match refusals::obliged(trace, version) {
+        let asked = match refusals::broker::obliged(trace, version) {
             Ok(asked) => asked,
             Err(why) => return Outcome::NotApplicable(why),
         };
         let trace = asked.as_ref().unwrap_or(trace);
-        let must_close = refusals::broker_must_close(trace, version);
+        let must_close = refusals::broker::must_close(trace, version);
         if let Some(field) = trace.head.config.first() {
             return Outcome::NotApplicable(format!("it needs a broker that is set up with {field}"));
         }
@@ -284,7 +284,7 @@ impl World for LiveWorld<'_> {
     }
 
     fn need_not_refuse(&self) -> Option<String> {
-        (!self.must_close).then(refusals::broker_need_not_close)
+        (!self.must_close).then(refusals::broker::need_not_close)
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {

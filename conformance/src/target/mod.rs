@@ -78,6 +78,7 @@ mod judge;
 mod leftovers;
 pub mod live;
 mod outlet;
+mod own_lines;
 pub mod pair;
 pub mod process;
 mod refusals;

@@ -54,6 +54,17 @@ pub enum Test {
 }
 
 impl Test {
+    /// The word in the head of a trace.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Codec => "codec",
+            Self::Client => "client",
+            Self::Broker => "broker",
+            Self::Pair => "pair",
+        }
+    }
+
     /// Which way the packets of the runner go; none if it plays no side.
     #[must_use]
     pub fn runner_sends(self) -> Option<Direction> {

@@ -244,7 +244,7 @@ pub fn ours() -> impl Target {
 
 /// Whether the trace says anything about a broker: it tests one, or has bytes that a broker must refuse.
 pub(super) fn takes(trace: &Trace) -> bool {
-    trace.head.test == Test::Broker || refusals::by_broker(trace).is_some()
+    trace.head.test == Test::Broker || refusals::broker::asked(trace).is_some()
 }
 
 fn run<B: BrokerUnderTest>(
@@ -254,15 +254,15 @@ fn run<B: BrokerUnderTest>(
     closes_only_where_it_must: bool,
 ) -> Outcome {
     let asked = if closes_only_where_it_must {
-        match refusals::obliged(trace, version) {
+        match refusals::broker::obliged(trace, version) {
             Ok(asked) => asked,
             Err(why) => return Outcome::NotApplicable(why),
         }
     } else {
-        refusals::by_broker(trace)
+        refusals::broker::asked(trace)
     };
     let trace = asked.as_ref().unwrap_or(trace);
-    let may_go_on = closes_only_where_it_must && !refusals::broker_must_close(trace, version);
+    let may_go_on = closes_only_where_it_must && !refusals::broker::must_close(trace, version);
     play(trace, version, || {
         Ok(Box::new(BrokerWorld {
             broker: Wanted::new(trace, version).make(make)?,
@@ -290,7 +290,7 @@ impl<B: BrokerUnderTest> World for BrokerWorld<B> {
     }
 
     fn need_not_refuse(&self) -> Option<String> {
-        self.may_go_on.then(refusals::broker_need_not_close)
+        self.may_go_on.then(refusals::broker::need_not_close)
     }
 
     fn open(&mut self, conn: usize) -> Result<(), String> {

@@ -286,7 +286,7 @@ pub fn ours() -> impl Target {
 }
 
 fn takes(trace: &Trace) -> bool {
-    trace.head.test == Test::Client || refusals::by_client(trace).is_some()
+    trace.head.test == Test::Client || refusals::client::asked(trace).is_some()
 }
 
 fn run<C: ClientUnderTest>(
@@ -296,9 +296,9 @@ fn run<C: ClientUnderTest>(
     untold: &[String],
     closes_only_where_it_must: bool,
 ) -> Outcome {
-    let refusals = refusals::by_client(trace);
+    let refusals = refusals::client::asked(trace);
     let trace = refusals.as_ref().unwrap_or(trace);
-    let may_go_on = closes_only_where_it_must && !refusals::must_close(trace, version);
+    let may_go_on = closes_only_where_it_must && !refusals::client::must_close(trace, version);
     play(trace, version, || {
         let mut world = ClientWorld {
             make,
@@ -348,7 +348,8 @@ impl<C: ClientUnderTest> World for ClientWorld<'_, C> {
     }
 
     fn need_not_refuse(&self) -> Option<String> {
-        self.may_go_on.then(|| refusals::need_not_close(self.version))
+        self.may_go_on
+            .then(|| refusals::client::need_not_close(self.version))
     }
 
     fn open(&mut self, _: usize) -> Result<(), String> {

@@ -52,7 +52,7 @@ impl Listen {
             Some(version) => return Err(format!("the trace is none of MQTT {version}")),
             None => return Err("the trace is of no version".to_owned()),
         };
-        let refusals = refusals::by_client(trace);
+        let refusals = refusals::client::asked(trace);
         let played = match &refusals {
             Some(made) => made,
             None if trace.head.test == Test::Client => trace,

@@ -93,12 +93,12 @@ impl Target for LiveClient {
     }
 
     fn takes(&self, trace: &Trace) -> bool {
-        self.is_tested_by(trace.head.test) || refusals::by_client(trace).is_some()
+        self.is_tested_by(trace.head.test) || refusals::client::asked(trace).is_some()
     }
 
     /// Connections that have nothing to do with each other are run one after the other; all failures are told.
     fn run(&mut self, trace: &Trace, version: Version) -> Outcome {
-        let refusals = refusals::by_client(trace);
+        let refusals = refusals::client::asked(trace);
         let trace = refusals.as_ref().unwrap_or(trace);
         let trace = match self.profile.apply(trace, version) {
             Ok(trace) => trace,

@@ -96,7 +96,7 @@ impl<'t> ProcessWorld<'t> {
             pace,
             command,
             config: trace.head.config.clone(),
-            must_refuse: refusals::must_close(trace, version),
+            must_refuse: refusals::client::must_close(trace, version),
             by_hand: None,
             start: Instant::now(),
             clients: Vec::new(),
@@ -257,7 +257,7 @@ impl World for ProcessWorld<'_> {
     }
 
     fn need_not_refuse(&self) -> Option<String> {
-        (!self.must_refuse).then(|| refusals::need_not_close(self.version))
+        (!self.must_refuse).then(|| refusals::client::need_not_close(self.version))
     }
 
     fn open(&mut self, _: usize) -> Result<(), String> {

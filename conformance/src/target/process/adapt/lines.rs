@@ -5,8 +5,9 @@ use core::time::Duration;
 use mqtt_proto::{PacketType, Version};
 
 use super::look::{ends_publish, goes_on, has_limits, is_an_end, is_packet, number, says_connack, text};
-use super::own::own;
 use crate::profile::{Client as ClientProfile, Drive};
+use crate::target::own_lines::own_lines;
+use crate::trace::Test;
 use crate::trace::ast::{
     Atom, Command, Conn, Direction, Do, Event, Item, Line, Position, Quiet, Step, Value, Wire,
 };
@@ -275,7 +276,7 @@ impl<'p> Adapter<'p> {
     ) -> Result<(), String> {
         self.own += 1;
         let text = lines.join("\n").replace("$own", &format!("$own{}", self.own));
-        made.extend(own(&text, at, conn).map_err(|e| format!("the profile: {e}"))?);
+        made.extend(own_lines(Test::Client, &text, at, conn).map_err(|e| format!("the profile: {e}"))?);
         Ok(())
     }
 }

@@ -5,13 +5,12 @@
 //! that the standard decides.
 //!
 //! - `parts`: connections that are run one after the other. `lines`: all lines, one after the other.
-//! - `keep_alive`: one instead of none. `subscribed`: a subscription to everything. `own`: lines of neither.
+//! - `keep_alive`: one instead of none. `subscribed`: a subscription to everything.
 //! - `look`: what a line says.
 
 mod keep_alive;
 mod lines;
 mod look;
-mod own;
 mod parts;
 mod subscribed;
 

@@ -1,7 +1,8 @@
 //! A subscription for a client that hands out only what it has subscribed to.
 
 use super::look::{has_limits, is_an_end, number, says_connack};
-use super::own::own;
+use crate::target::own_lines::own_lines;
+use crate::trace::Test;
 use crate::trace::ast::{Command, Conn, Direction, Item, Line, Step, Wire};
 
 /// What such a client is told where a session begins. It may be told of the answer.
@@ -31,7 +32,7 @@ pub(super) fn subscribed(lines: Vec<Line>) -> Result<Vec<Line>, String> {
             if let Some(conn) = begun.take() {
                 times += 1;
                 let text = SUBSCRIBE.replace("$all", &format!("$all{times}"));
-                made.extend(own(&text, line.at, &conn)?);
+                made.extend(own_lines(Test::Client, &text, line.at, &conn)?);
             }
         }
         made.push(line.clone());
