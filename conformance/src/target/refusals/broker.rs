@@ -8,8 +8,10 @@ use crate::trace::{Test, Trace};
 /// The first byte of a CONNECT, which opens a connection and comes instead of the plain one.
 const CONNECT: u8 = 0x10;
 /// These with their flags.
+const PUBACK: u8 = 0x40;
 const PUBREC: u8 = 0x50;
 const PUBREL: u8 = 0x62;
+const PUBCOMP: u8 = 0x70;
 const SUBSCRIBE: u8 = 0x82;
 const UNSUBSCRIBE: u8 = 0xa2;
 
@@ -31,7 +33,9 @@ fn obliged_by_bytes(trace: &Trace, version: Version) -> Option<Trace> {
     let ask = |bytes: &[u8], codes: &[u8]| {
         // 3.1.1/MQTT-3.1.2-1: with another protocol name it may go on by another specification.
         let is_left_open = version == Version::V311 && has_other_name(bytes);
-        (!is_left_open).then(|| match answer_instead(bytes, codes, version) {
+        // 5/4.13.2: it may look at the id first, and there is no packet with which to say that nothing is under way.
+        let is_passed_over = version == Version::V5 && is_acknowledgment_with_a_code(bytes);
+        (!is_left_open && !is_passed_over).then(|| match answer_instead(bytes, codes, version) {
             Some(answer) => format!("either {{\n{answer}\n}} or {{\n{}\n}}", refused(codes)),
             None => refused(codes),
         })
@@ -56,6 +60,11 @@ pub(in crate::target) fn obliged(trace: &Trace, version: Version) -> Result<Opti
 fn has_other_name(bytes: &[u8]) -> bool {
     let name = body(bytes).and_then(|body| body.get(2..body.len().min(2 + usize::from(*body.get(1)?))));
     is_of(bytes, CONNECT) && name.is_some_and(|name| !matches!(name, b"MQTT" | b"MQIsdp"))
+}
+
+/// PUBACK or PUBCOMP with an id and a reason code, and no more.
+fn is_acknowledgment_with_a_code(bytes: &[u8]) -> bool {
+    matches!(bytes, [PUBACK | PUBCOMP, 3, high, low, _] if [*high, *low] != [0, 0])
 }
 
 /// What a server may answer to such bytes instead of refusing them, as a line of the language.
@@ -98,16 +107,18 @@ pub(in crate::target) fn must_close(trace: &Trace, version: Version) -> bool {
 }
 
 /// The rules of 3.1 by which a server closes such a connection.
-const MUST_CLOSE: [&str; 2] = [
+const MUST_CLOSE: [&str; 3] = [
     // Its client has connected anew.
     "3.1/3.1-16",
     // Its client is silent.
     "3.1/3.1-20",
+    // Its client asks for QoS 3.
+    "3.1/3.8-3",
 ];
 
 /// Why a broker that goes on breaks nothing, where it is not as [`must_close`] says.
 pub(in crate::target) fn need_not_close() -> String {
-    "the broker does not close here as the trace says, and need not: of what is not valid 3.1 has a server close upon CONNECT alone".to_owned()
+    "the broker does not close here as the trace says, and need not: of what is not valid 3.1 has a server close upon CONNECT and a requested QoS 3 alone".to_owned()
 }
 
 #[cfg(test)]
@@ -182,7 +193,10 @@ mod tests {
             ),
             (Version::V5, "50 03 00 01 01", "0x82|0x81", answered("PUBREL")),
             (Version::V5, "62 03 00 01 80", "0x82|0x81", answered("PUBCOMP")),
-            (Version::V5, "40 03 00 01 01", "0x82|0x81", closed.clone()),
+            (Version::V5, "40 03 00 01 01", "0x82|0x81", None),
+            (Version::V5, "70 03 00 01 80", "0x82|0x81", None),
+            (Version::V5, "40 03 00 00 01", "0x82|0x81", closed.clone()),
+            (Version::V5, "41 03 00 01 01", "0x82|0x81", closed.clone()),
             (Version::V5, "60 02 00 01", "0x81|0x82", closed.clone()),
         ] {
             assert_eq!(words(version, bytes, codes), expected, "{version}: {bytes}");
@@ -200,12 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_of_3_1_closes_an_open_connection_by_two_rules_alone() {
+    fn a_server_of_3_1_closes_an_open_connection_by_three_rules_alone() {
         let closes = |version: Version, covers: &str| {
             let text = format!("title: t\ntest: broker\nversion: {version}\ncovers: {covers}\n");
             must_close(&Trace::parse("t", &text).unwrap(), version)
         };
-        assert!(closes(Version::V31, "3.1/3.1-16") && closes(Version::V31, "3.1/3.1-20"));
+        for label in ["3.1/3.1-16", "3.1/3.1-20", "3.1/3.8-3"] {
+            assert!(closes(Version::V31, label), "{label}");
+        }
         assert!(!closes(Version::V31, "3.1/2.1-3"));
         assert!(closes(Version::V311, "3.1.1/MQTT-4.8.0-1") && closes(Version::V5, "5/MQTT-4.13.1-1"));
     }
