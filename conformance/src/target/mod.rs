@@ -69,7 +69,8 @@
 //! - [`process`]: a client program, started for each trace.
 //! - [`live`]: a broker behind TCP; `leftovers`: how it is left as it was found.
 //! - [`setup`]: what a trace asks of its target; [`wanted`]: the same for whoever makes a machine.
-//! - `refusals`: codec traces as tests of the machines. `own_lines`: lines that stand in no trace. `outlet`: what they write, packet by packet. `time`: their clock.
+//! - `refusals`: codec traces as tests of the machines. `outlet`: what they write, packet by packet. `time`: their clock.
+//! - `own_lines`: lines that stand in no trace.
 
 pub mod broker;
 pub mod client;
